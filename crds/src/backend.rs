@@ -1,0 +1,1 @@
+//! The Backend custom resource.

@@ -1,0 +1,242 @@
+//! A Collection as a user types it: the custom resource, flat, with nothing resolved.
+//!
+//! The types are the one source of the CRD and of what [`check()`] accepts; [`check()`] turns them into a
+//! [`crate::schema::Schema`]. Unknown keys are refused.
+
+use std::collections::BTreeMap;
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+pub mod check;
+
+pub use check::{Document, check};
+
+/// A typed set of records. Becomes one table and its part of the API.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(group = "mainstay.dev", version = "v1alpha1", kind = "Collection", namespaced, category = "mainstay")]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct CollectionSpec {
+    /// The Backend that serves it, in the same namespace. Ignored in a local file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend_ref: Option<BackendRef>,
+    /// The collection's name, where metadata.name is taken. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The name of one record; names the OpenAPI schemas. Default: the name less its last s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub singular: Option<String>,
+    /// For people; shown in the OpenAPI document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The fields, beside id, version, created_at and updated_at, which every record has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldSpec>,
+    /// Uniqueness over several fields, or with a condition.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unique: Vec<UniqueSpec>,
+    /// Indexes for filters and sorts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<IndexSpec>,
+    /// Rules between the fields of one record.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckSpec>,
+    /// Who may do what. An action without a rule is for admin alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessSpec>,
+    /// Update and delete without If-Match are refused with 428.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require_precondition: Option<bool>,
+    /// What happens to the data of a removed field or of the removed collection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicySpec>,
+}
+
+/// Names a Backend.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BackendRef {
+    /// metadata.name of the Backend.
+    pub name: String,
+}
+
+/// One field: its kind, the options of all kinds, and those of its own kind.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FieldSpec {
+    /// Its name in JSON: a-z, 0-9 and _, starting with a letter.
+    pub name: String,
+    /// Its kind: text, integer, number, decimal, boolean, timestamp, date, uuid, enum, ref, json, list or bytes.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Never null.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub required: bool,
+    /// What an absent value becomes: a value, $now, $uuid or $auth.id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any")]
+    pub default: Option<Json>,
+    /// No two records share a value.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unique: bool,
+    /// Cannot be changed once set.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub immutable: bool,
+    /// Never answered, filtered or sorted by.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub write_only: bool,
+    /// Takes only its default.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
+    /// Roles that may read it; all that may read the record when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_roles: Option<Vec<String>>,
+    /// Roles that may write it; all that may write the record when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write_roles: Option<Vec<String>>,
+    /// For people; shown in the OpenAPI document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// An example value; shown in the OpenAPI document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any")]
+    pub example: Option<Json>,
+    /// The name it had before; keeps its data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<String>,
+    /// text: fewest characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_length: Option<u32>,
+    /// text: most characters. bytes: most bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<u32>,
+    /// text: a regular expression that the whole text matches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// text: email, url, slug or hostname.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// integer, number, decimal, timestamp, date: the least value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any")]
+    pub minimum: Option<Json>,
+    /// integer, number, decimal, timestamp, date: the greatest value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any")]
+    pub maximum: Option<Json>,
+    /// decimal: all digits, 1 to 18.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision: Option<u32>,
+    /// decimal: digits after the point.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<u32>,
+    /// enum, and list of enum: the values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<Vec<String>>,
+    /// ref: the collection it points to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collection: Option<String>,
+    /// ref: restrict, cascade or setNull.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_delete: Option<String>,
+    /// json: a JSON Schema (2020-12) of the value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any")]
+    pub schema: Option<Json>,
+    /// list: text, integer, uuid or enum.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<String>,
+    /// list: fewest items.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_items: Option<u32>,
+    /// list: most items.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<u32>,
+    /// list: no item twice.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unique_items: bool,
+}
+
+/// Uniqueness over fields.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UniqueSpec {
+    /// The fields that together are unique.
+    pub fields: Vec<String>,
+    /// Text compares with A-Z folded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub case_insensitive: bool,
+    /// A filter tree: only records for which it is true take part.
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any")]
+    pub condition: Option<Json>,
+}
+
+/// An index.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IndexSpec {
+    /// Its keys in order; a leading - is descending.
+    pub fields: Vec<String>,
+}
+
+/// A rule between fields.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CheckSpec {
+    /// A filter tree on the record's own fields; a record for which it is false is refused.
+    #[schemars(schema_with = "any")]
+    pub that: Json,
+    /// What a caller is told.
+    pub message: String,
+}
+
+/// Rules for each action.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct AccessSpec {
+    /// Who may get and list.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub read: Vec<RuleSpec>,
+    /// Who may create.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub create: Vec<RuleSpec>,
+    /// Who may put and patch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub update: Vec<RuleSpec>,
+    /// Who may delete.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub delete: Vec<RuleSpec>,
+}
+
+/// Grants an action to roles.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RuleSpec {
+    /// Any of these; anyone is every caller.
+    pub roles: Vec<String>,
+    /// A filter tree: only on rows for which it is true.
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any")]
+    pub condition: Option<Json>,
+}
+
+/// Retain or Delete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicySpec {
+    /// Kept in the database, not served.
+    #[default]
+    Retain,
+    /// Dropped, after approval.
+    Delete,
+}
+
+/// Any JSON, kept as it is by an API server.
+fn any(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "x-kubernetes-preserve-unknown-fields": true })
+}
+
+/// Names of collections with the columns that their fields map to, as kept in the applied schema.
+pub type Columns = BTreeMap<String, String>;

@@ -1,0 +1,49 @@
+//! STUB
+#![allow(missing_docs)]
+use super::{FieldKind, Kind, KindRow};
+use crate::filter::Op;
+use crate::problem::Problems;
+use crate::sql::ColumnType;
+use crate::value::Value;
+use serde_json::Value as Json;
+
+/// The row in the table of kinds.
+pub const ROW: KindRow = KindRow { name: "date", options: &[], build: |_, _| None };
+
+#[derive(Clone, Debug)]
+pub struct Date {
+    pub minimum: Option<i32>,
+    pub maximum: Option<i32>,
+}
+
+impl FieldKind for Date {
+    fn name(&self) -> &'static str {
+        ROW.name
+    }
+    fn column(&self) -> ColumnType {
+        ColumnType::Date
+    }
+    fn operators(&self) -> &'static [Op] {
+        &[]
+    }
+    fn sortable(&self) -> bool {
+        false
+    }
+    fn key_bytes(&self) -> Option<usize> {
+        None
+    }
+    fn parse(&self, _: &Json, _: &mut Problems) -> Option<Value<'static>> {
+        None
+    }
+    fn parse_parameter(&self, _: &str, _: &mut Problems) -> Option<Value<'static>> {
+        None
+    }
+    fn write_json(&self, _: &Value<'_>, _: &mut Vec<u8>) {}
+    fn json_schema(&self) -> Json {
+        Json::Null
+    }
+}
+#[allow(unused)]
+fn _k(k: Date) -> Kind {
+    Kind::Date(k)
+}

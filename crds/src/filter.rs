@@ -1,0 +1,179 @@
+//! Filter trees: conditions on one record, as a checked type.
+//!
+//! Built from JSON ([`parse`]) or from query parameters (`mainstay`'s `query/filter.rs`); compiled to SQL by
+//! [`crate::sql`] and evaluated in memory by [`eval`]. Logic is three-valued as in SQL.
+
+use uuid::Uuid;
+
+use crate::name::Name;
+use crate::value::Value;
+
+pub mod eval;
+pub mod parse;
+
+/// At most this many tests in one tree.
+pub const MAX_LEAVES: usize = 100;
+/// At most this many levels of `and`, `or`, `not` and references.
+pub const MAX_DEPTH: usize = 10;
+
+/// A condition on a record. Field positions are those of the collection it was checked against.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Filter {
+    /// All hold; the empty conjunction is true.
+    And(Vec<Filter>),
+    /// One holds; the empty disjunction is false.
+    Or(Vec<Filter>),
+    /// Does not hold; unknown stays unknown.
+    Not(Box<Filter>),
+    /// A test of one field.
+    Test {
+        /// Position of the field.
+        field: usize,
+        /// What is asked of it.
+        op: Op,
+        /// One operand; any number for `in` and `nin`; a boolean for `isnull`.
+        operands: Vec<Operand>,
+    },
+    /// A condition on the record that a `ref` field points to; unknown when it is null.
+    Through {
+        /// Position of the `ref` field.
+        field: usize,
+        /// The collection it points to.
+        target: Name,
+        /// The condition, on the target's fields.
+        filter: Box<Filter>,
+    },
+}
+
+/// What may be asked of a field. Which kind allows which is the kind's `operators()`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Op {
+    /// Equal.
+    Eq,
+    /// Not equal; unknown for null.
+    Ne,
+    /// Greater.
+    Gt,
+    /// Greater or equal.
+    Gte,
+    /// Less.
+    Lt,
+    /// Less or equal.
+    Lte,
+    /// Equal to one of.
+    In,
+    /// Equal to none of.
+    Nin,
+    /// Text holds the operand.
+    Contains,
+    /// Text holds the operand, A–Z folded.
+    Icontains,
+    /// Text begins with the operand.
+    Startswith,
+    /// Null, or not null.
+    Isnull,
+    /// A list holds the operand.
+    Has,
+}
+
+impl Op {
+    /// Every operator with its name in parameters and trees.
+    pub const ALL: [(&'static str, Op); 13] = [
+        ("eq", Op::Eq),
+        ("ne", Op::Ne),
+        ("gt", Op::Gt),
+        ("gte", Op::Gte),
+        ("lt", Op::Lt),
+        ("lte", Op::Lte),
+        ("in", Op::In),
+        ("nin", Op::Nin),
+        ("contains", Op::Contains),
+        ("icontains", Op::Icontains),
+        ("startswith", Op::Startswith),
+        ("isnull", Op::Isnull),
+        ("has", Op::Has),
+    ];
+
+    /// The operator of that name.
+    pub fn from_name(name: &str) -> Option<Op> {
+        Op::ALL.iter().find(|(known, _)| *known == name).map(|(_, op)| *op)
+    }
+
+    /// Its name in parameters and trees.
+    pub fn name(self) -> &'static str {
+        Op::ALL.iter().find(|(_, op)| *op == self).map_or("", |(name, _)| name)
+    }
+
+    /// Whether it takes a list of operands.
+    pub fn takes_list(self) -> bool {
+        matches!(self, Op::In | Op::Nin)
+    }
+}
+
+/// The right side of a test.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operand {
+    /// A constant of the field's kind (for `has`: of the items' kind; for `isnull`: a boolean).
+    Value(Value<'static>),
+    /// `$field.<name>`: another field of the same record, of the same kind.
+    Field(usize),
+    /// `$now`: the time of the request.
+    Now,
+    /// `$auth.id`: the calling user.
+    AuthId,
+    /// `$auth.roles`: the caller's roles (only with `in`, `nin`).
+    AuthRoles,
+    /// `$auth.claims.<name>`.
+    AuthClaim(String),
+}
+
+/// What a tree may know of the request.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Microseconds since 1970.
+    pub now: i64,
+    /// The calling user's id, when the caller is one.
+    pub auth_id: Option<Uuid>,
+    /// The caller's roles, when it has any.
+    pub auth_roles: Option<Vec<String>>,
+}
+
+impl Filter {
+    /// The tree with every `$now` and `$auth` replaced, or `None` when it names an `$auth` value that the caller
+    /// lacks: such a rule grants nothing.
+    pub fn bind(&self, scope: &Scope) -> Option<Filter> {
+        let all = |filters: &[Filter]| filters.iter().map(|f| f.bind(scope)).collect::<Option<Vec<_>>>();
+        Some(match self {
+            Filter::And(filters) => Filter::And(all(filters)?),
+            Filter::Or(filters) => Filter::Or(all(filters)?),
+            Filter::Not(filter) => Filter::Not(Box::new(filter.bind(scope)?)),
+            Filter::Test { field, op, operands } => {
+                let mut bound = Vec::with_capacity(operands.len());
+                for operand in operands {
+                    operand.bind_into(scope, &mut bound)?;
+                }
+                Filter::Test { field: *field, op: *op, operands: bound }
+            }
+            Filter::Through { field, target, filter } => {
+                let filter = Box::new(filter.bind(scope)?);
+                Filter::Through { field: *field, target: target.clone(), filter }
+            }
+        })
+    }
+}
+
+impl Operand {
+    fn bind_into(&self, scope: &Scope, out: &mut Vec<Operand>) -> Option<()> {
+        match self {
+            Operand::Value(_) | Operand::Field(_) => out.push(self.clone()),
+            Operand::Now => out.push(Operand::Value(Value::Timestamp(scope.now))),
+            Operand::AuthId => out.push(Operand::Value(Value::Uuid(scope.auth_id?))),
+            Operand::AuthRoles => {
+                let roles = scope.auth_roles.as_ref()?;
+                out.extend(roles.iter().map(|role| Operand::Value(Value::from(role.clone()))));
+            }
+            Operand::AuthClaim(_) => return None,
+        }
+        Some(())
+    }
+}

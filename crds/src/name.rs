@@ -1,0 +1,60 @@
+//! Names of collections and fields, and the nearest valid name for a hint.
+
+use std::fmt;
+
+/// A checked name of a collection or a field. The rules of each are in [`Name::field`] and [`Name::collection`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(String);
+
+impl Name {
+    /// A field's name: `[a-z][a-z0-9_]*`, at most 48 characters, no `__`, not ending in `_`. The error is the broken rule.
+    pub fn field(name: &str) -> Result<Name, &'static str> {
+        Name::with(name, '_', "a field name is a-z, 0-9 and _, starting with a letter").and_then(|name| {
+            match name.0.contains("__") || name.0.ends_with('_') {
+                true => Err("a field name holds no __ and does not end in _"),
+                false => Ok(name),
+            }
+        })
+    }
+
+    /// A collection's name: `[a-z][a-z0-9-]*`, at most 48 characters, not ending in `-`. The error is the broken rule.
+    pub fn collection(name: &str) -> Result<Name, &'static str> {
+        Name::with(name, '-', "a collection name is a-z, 0-9 and -, starting with a letter").and_then(|name| match name
+            .0
+            .ends_with('-')
+        {
+            true => Err("a collection name does not end in -"),
+            false => Ok(name),
+        })
+    }
+
+    fn with(name: &str, separator: char, rule: &'static str) -> Result<Name, &'static str> {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == separator;
+        match name {
+            _ if name.len() > 48 => Err("a name has at most 48 characters"),
+            _ if name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(allowed) => {
+                Ok(Name(name.to_owned()))
+            }
+            _ => Err(rule),
+        }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// "did you mean `x`?" for the candidate nearest to `typed`, when one is near enough to be meant.
+pub fn did_you_mean<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let typed = typed.to_lowercase();
+    let scored = candidates.into_iter().map(|name| (strsim::damerau_levenshtein(&typed, &name.to_lowercase()), name));
+    let (distance, name) = scored.min_by_key(|(distance, _)| *distance)?;
+    (distance <= 1 + typed.chars().count() / 4).then(|| format!("did you mean `{name}`?"))
+}
