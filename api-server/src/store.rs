@@ -14,13 +14,17 @@ mod connect;
 mod decode;
 mod encode;
 pub mod error;
+mod loader;
 mod pool;
+pub mod records;
 mod statement;
 mod transaction;
 pub mod url;
+mod writer;
 
 pub use conn::{Conn, Row};
 pub use error::Error;
+pub use loader::Find;
 pub use pool::PoolStatus;
 pub use url::DatabaseUrl;
 

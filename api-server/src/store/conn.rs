@@ -79,11 +79,20 @@ impl Conn {
     }
 
     /// As [`Conn::query`], for a text that requests shape.
-    pub fn query_varying(&mut self, sql: Sql, each: impl FnMut(&Row<'_, '_, '_>) -> Result<(), Error>) -> Result<(), Error> {
+    pub fn query_varying(
+        &mut self,
+        sql: Sql,
+        each: impl FnMut(&Row<'_, '_, '_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         self.load(sql, true, each)
     }
 
-    fn load(&mut self, sql: Sql, varying: bool, mut each: impl FnMut(&Row<'_, '_, '_>) -> Result<(), Error>) -> Result<(), Error> {
+    fn load(
+        &mut self,
+        sql: Sql,
+        varying: bool,
+        mut each: impl FnMut(&Row<'_, '_, '_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let statement = Statement::new(sql, self.dialect(), &self.admission, varying);
         let done = match &mut self.raw {
             Raw::Postgres(connection) => LoadConnection::<DefaultLoadingMode>::load(connection, &statement)
@@ -106,7 +115,7 @@ impl Conn {
 }
 
 /// One row of an answer.
-pub enum Row<'a, 'conn, 'query> {
+pub enum Row<'a, 'conn: 'a, 'query: 'a> {
     /// In the binary format.
     Postgres(&'a <PgConnection as LoadConnection>::Row<'conn, 'query>),
     /// Valid until the next one.
@@ -137,6 +146,6 @@ impl Row<'_, '_, '_> {
 
     /// Reads one column into a value of its own.
     pub fn value(&self, index: usize, column: ColumnType) -> Result<Value<'static>, Error> {
-        self.with(index, column, Value::into_owned)
+        self.with(index, column, |value| value.into_owned())
     }
 }

@@ -33,7 +33,8 @@ impl SqliteFile {
 
     pub(super) fn temporary() -> Result<SqliteFile, Error> {
         let folder = tempfile::Builder::new().prefix("mainstay-").tempdir();
-        let folder = folder.map_err(|error| Error::Refused(format!("no temporary folder for the database: {error}")))?;
+        let folder =
+            folder.map_err(|error| Error::Refused(format!("no temporary folder for the database: {error}")))?;
         Ok(SqliteFile { path: folder.path().join("data.db"), lock: Mutex::new(None), _temporary: Some(folder) })
     }
 
@@ -50,7 +51,10 @@ impl SqliteFile {
             return Err(Error::Refused(format!("{} is a folder, not a database file", self.path.display())));
         }
         let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(|error| {
-            Error::Refused(format!("{} cannot be created: {error}; the folder must exist and be writable", name.display()))
+            Error::Refused(format!(
+                "{} cannot be created: {error}; the folder must exist and be writable",
+                name.display()
+            ))
         })?;
         match file.try_lock() {
             Ok(()) => *lock = Some(file),
@@ -73,7 +77,8 @@ impl SqliteFile {
 /// A connection to the file. There is one that writes; the others refuse to.
 pub(super) fn sqlite(file: &SqliteFile, writer: bool, admission: &Arc<Admission>) -> Result<Conn, Error> {
     file.own()?;
-    let path = file.path().to_str().ok_or_else(|| Error::Refused("the path of the database is not UTF-8".to_owned()))?;
+    let path =
+        file.path().to_str().ok_or_else(|| Error::Refused("the path of the database is not UTF-8".to_owned()))?;
     // `establish` is banned elsewhere: this and `postgres` are its only callers.
     #[expect(clippy::disallowed_methods)]
     let connection = SqliteConnection::establish(path).map_err(connection_error)?;

@@ -86,7 +86,9 @@ fn from_sqlite(column: ColumnType, raw: &mut SqliteValue<'_, '_, '_>) -> Option<
 }
 
 fn outside(column: ColumnType) -> Error {
-    Error::Other(format!("a column of type {column:?} holds a value outside of its contract, written by another program"))
+    Error::Other(format!(
+        "a column of type {column:?} holds a value outside of its contract, written by another program"
+    ))
 }
 
 fn json_array(item: ItemType, text: &str) -> Option<Vec<Value<'static>>> {

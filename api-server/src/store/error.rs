@@ -79,7 +79,9 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
     let constraint = information.constraint_name().map(str::to_owned);
     match kind {
         DatabaseErrorKind::UniqueViolation => unique(constraint, message),
-        DatabaseErrorKind::ForeignKeyViolation | DatabaseErrorKind::RestrictViolation => Error::ForeignKey { constraint },
+        DatabaseErrorKind::ForeignKeyViolation | DatabaseErrorKind::RestrictViolation => {
+            Error::ForeignKey { constraint }
+        }
         DatabaseErrorKind::CheckViolation | DatabaseErrorKind::NotNullViolation => {
             let column = || information.column_name().map(str::to_owned);
             let told = || message.rsplit(": ").next().unwrap_or_default().to_owned();
@@ -87,7 +89,9 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
         }
         DatabaseErrorKind::SerializationFailure => Error::Retry,
         DatabaseErrorKind::ReadOnlyTransaction => Error::ReadOnly,
-        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => Error::Away(first_line(message)),
+        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
+            Error::Away(first_line(message))
+        }
         _ => from_message(message),
     }
 }

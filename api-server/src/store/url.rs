@@ -80,8 +80,19 @@ mod tests {
         assert!(matches!(DatabaseUrl::parse("sqlite:a.db"), Ok(DatabaseUrl::Sqlite(path)) if path.is_absolute()));
         assert!(matches!(DatabaseUrl::parse("postgresql://h/d"), Ok(DatabaseUrl::Postgres(_))));
         let wrong = [
-            "", "sqlite", "sqlite:", "a.db", "postgress://h/d", "postgres:h", "sqlite:///a", "sqlite://a", "sqlite:file:a",
-            "sqlite::memoy:", "sqlite:postgres://h/d", "mysql://h/d", "sqlite:a\0b",
+            "",
+            "sqlite",
+            "sqlite:",
+            "a.db",
+            "postgress://h/d",
+            "postgres:h",
+            "sqlite:///a",
+            "sqlite://a",
+            "sqlite:file:a",
+            "sqlite::memoy:",
+            "sqlite:postgres://h/d",
+            "mysql://h/d",
+            "sqlite:a\0b",
         ];
         for url in wrong {
             assert!(DatabaseUrl::parse(url).is_err(), "{url}");
@@ -90,7 +101,8 @@ mod tests {
 
     #[test]
     fn a_password_is_never_printed() {
-        for url in ["postgres://ann:s3cret@h:1/d", "postgres://h/d?password=s3cret", "postgres://a:x@s3cret@h/d#s3cret"] {
+        for url in ["postgres://ann:s3cret@h:1/d", "postgres://h/d?password=s3cret", "postgres://a:x@s3cret@h/d#s3cret"]
+        {
             let url = DatabaseUrl::parse(url).unwrap();
             assert!(!format!("{url} {url:?}").contains("s3cret"), "{url}");
         }
