@@ -160,8 +160,7 @@ pub fn create_unique(
     dialect: Dialect,
     live: bool,
 ) -> String {
-    let parts: Vec<String> =
-        key.fields.iter().map(|field| unique_key_part(key, *field, collection, dialect)).collect();
+    let parts: Vec<String> = key.fields.iter().map(|field| unique_key_part(key, *field, collection, dialect)).collect();
     let mut text =
         format!("{} ({})", index_head("UNIQUE INDEX", &key.name, collection, dialect, live), parts.join(", "));
     if let Some(filter) = &key.condition {
@@ -206,5 +205,5 @@ fn target_table<'a>(field: &Field, schema: &'a Schema) -> Option<&'a str> {
     schema.get(field.target()?.as_str()).map(|target| target.table.as_str())
 }
 
-#[cfg(any())]
+#[cfg(test)]
 mod tests;
