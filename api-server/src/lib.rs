@@ -3,3 +3,5 @@
 //! The command line builds an [`app::App`] and starts [`http`]; requests pass `service`, `query` and `store`.
 
 pub mod query;
+pub mod service;
+pub mod store;
