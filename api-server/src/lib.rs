@@ -1,7 +1,11 @@
-//! The API server.
+//! The API server of Mainstay: typed Collections as a production REST API over SQLite or PostgreSQL.
+//!
+//! The command line builds an [`app::App`] and starts [`http`]; requests pass `service`, `query` and `store`.
 
-pub mod app;
 pub mod cli;
 pub mod config;
 pub mod documents;
+pub mod query;
+pub mod service;
+pub mod store;
 pub mod telemetry;

@@ -3,6 +3,8 @@
 //! Built by `evolve` (as literals, for DDL) and by the server's store (as binds, for queries), so that both say
 //! a condition in the same words. Knows no connection.
 
+use std::borrow::Cow;
+
 use crate::value::Value;
 
 pub mod filter;
@@ -47,6 +49,45 @@ pub enum ColumnType {
     List(ItemType),
     /// `bytea`; BLOB.
     Bytes,
+}
+
+impl ColumnType {
+    /// The type's name in casts and, with [`ColumnType::ddl`]'s collation, in column definitions.
+    pub fn name(self, dialect: Dialect) -> Cow<'static, str> {
+        let (postgres, sqlite) = match self {
+            ColumnType::Text => ("text", "TEXT"),
+            ColumnType::Integer => ("bigint", "INTEGER"),
+            ColumnType::Number => ("double precision", "REAL"),
+            ColumnType::Decimal { precision, scale } => {
+                return match dialect {
+                    Dialect::Postgres => Cow::Owned(format!("numeric({precision},{scale})")),
+                    Dialect::Sqlite => Cow::Borrowed("INTEGER"),
+                };
+            }
+            ColumnType::Boolean => ("boolean", "INTEGER"),
+            ColumnType::Timestamp => ("timestamptz", "TEXT"),
+            ColumnType::Date => ("date", "TEXT"),
+            ColumnType::Uuid => ("uuid", "TEXT"),
+            ColumnType::Json => ("json", "TEXT"),
+            ColumnType::List(ItemType::Text) => ("text[]", "TEXT"),
+            ColumnType::List(ItemType::Integer) => ("bigint[]", "TEXT"),
+            ColumnType::List(ItemType::Uuid) => ("uuid[]", "TEXT"),
+            ColumnType::Bytes => ("bytea", "BLOB"),
+        };
+        Cow::Borrowed(match dialect {
+            Dialect::Postgres => postgres,
+            Dialect::Sqlite => sqlite,
+        })
+    }
+
+    /// The type as a column is declared. Text compares by code point on both databases.
+    pub fn ddl(self, dialect: Dialect) -> Cow<'static, str> {
+        match (self, dialect) {
+            (ColumnType::Text, Dialect::Postgres) => Cow::Borrowed("text COLLATE \"C\""),
+            (ColumnType::List(ItemType::Text), Dialect::Postgres) => Cow::Borrowed("text[] COLLATE \"C\""),
+            _ => self.name(dialect),
+        }
+    }
 }
 
 /// The type of a list's elements.

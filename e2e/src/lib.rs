@@ -1,1 +1,10 @@
-//! e2e
+//! What the tests stand on: a real server, real databases, and the way to talk to them.
+//!
+//! Used by this crate's tests, by `mainstay-e2e` (the contract runner and the benchmark) and by other crates' tests.
+//! A harness fails as an assertion does: it panics and shows the server's log.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a harness fails by panicking, like a test")]
+
+pub mod database;
+pub mod http;
+pub mod postgres;
+pub mod server;

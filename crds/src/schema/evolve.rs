@@ -1,8 +1,24 @@
-//! STUB
-use super::Schema;
+//! From the applied schema to the declared one: a classified plan, or every reason why there is none.
+//!
+//! Called by `mainstay migrate` and by `serve --migrate auto`, in the server image alone. Pure: sees no database, only
+//! what was applied to it. Refuses what it does not know how to do instead of guessing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
 use super::stored::Stored;
-use crate::plan::Plan;
-use crate::problem::Problem;
+use super::{Collection, Schema};
+use crate::json::canonical;
+use crate::plan::{Class, Plan, Step};
+use crate::problem::{Problem, Problems};
+
+mod compare;
+mod describe;
+mod resolve;
+mod steps;
 
 /// The way from the applied schema to the declared one.
 #[derive(Clone, Debug)]
@@ -13,9 +29,97 @@ pub struct Evolution {
     pub stored: Stored,
     /// The declared schema with its columns resolved: what a server of that revision serves.
     pub schema: Schema,
+    /// For people: what the plan leaves as it is, such as records that a tightened option would refuse today.
+    pub notes: Vec<String>,
 }
 
 /// Plans the way from `applied` to `declared`, or says why there is none, all at once.
-pub fn evolve(_applied: &Stored, _declared: &Schema) -> Result<Evolution, Vec<Problem>> {
-    Err(vec![])
+///
+/// The path of a problem begins with the collection's name and goes on as in its document:
+/// `/markets/spec/fields/3/type`.
+pub fn evolve(applied: &Stored, declared: &Schema) -> Result<Evolution, Vec<Problem>> {
+    let before = applied.schema().map_err(|found| unreadable(applied, found))?;
+    let mut problems = Problems::new();
+    let mut notes = Vec::new();
+    let next = applied.revision + 1;
+    compare::removed_collections(&before, declared, &mut problems);
+
+    let mut pairs: Vec<Pair> = Vec::with_capacity(declared.collections.len());
+    for collection in &declared.collections {
+        let old = before.get(collection.name.as_str()).cloned();
+        let new = match &old {
+            Some(old) => problems.within(collection.name.as_str(), |problems| {
+                let fields = compare::fields(old, collection, &mut notes, problems);
+                resolve::existing(old, collection, fields, next)
+            }),
+            None => resolve::new(collection),
+        };
+        pairs.push(Pair { old, new });
+    }
+    let schema = Schema { collections: pairs.iter().map(|pair| Arc::clone(&pair.new.collection)).collect() };
+    // Definitions of indexes and checks are compared in terms of columns, so after all columns are known.
+    for pair in &mut pairs {
+        if let Some(old) = &pair.old {
+            resolve::objects(old, &before, &mut pair.new, &schema, next);
+        }
+    }
+    let schema = Schema { collections: pairs.iter().map(|pair| Arc::clone(&pair.new.collection)).collect() };
+    problems.finish(())?;
+
+    let objects: BTreeMap<_, _> =
+        pairs.iter().map(|pair| (pair.new.collection.name.to_string(), pair.new.objects.clone())).collect();
+    let mut stored = Stored::of(&schema, next, &objects);
+    if stored.collections == applied.collections {
+        stored.revision = applied.revision;
+    }
+    let steps = steps::all(&pairs, &before, &schema);
+    let plan = hashed(applied, &stored, steps);
+    Ok(Evolution { plan, stored, schema, notes })
 }
+
+/// A declared collection beside the applied one of its name.
+struct Pair {
+    old: Option<Arc<Collection>>,
+    new: resolve::Resolved,
+}
+
+/// The plan with its hashes. The plan hash covers the schema that it leads to as well: a changed access rule has no step.
+fn hashed(applied: &Stored, stored: &Stored, steps: Vec<Step>) -> Plan {
+    let (from_revision, to_revision) = (applied.revision, stored.revision);
+    let whole = json!({ "fromRevision": from_revision, "toRevision": to_revision, "steps": steps, "schema": stored });
+    let plan_hash = sha256_hex(canonical(&whole).as_bytes());
+    let approval_hash = approval(applied, &steps);
+    Plan { from_revision, to_revision, steps, plan_hash, approval_hash }
+}
+
+fn approval(applied: &Stored, steps: &[Step]) -> Option<String> {
+    let gated = steps.iter().filter(|step| matches!(step.class, Class::DataDependent | Class::Destructive));
+    let mut effects: Vec<(&str, Class)> = gated.clone().map(|step| (step.effect.as_str(), step.class)).collect();
+    effects.sort_unstable();
+    let mut names: Vec<&str> = gated.map(|step| step.collection.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let touched: Vec<_> = names.into_iter().filter_map(|name| applied.get(name)).collect();
+    (!effects.is_empty()).then(|| sha256_hex(canonical(&json!({ "effects": effects, "applied": touched })).as_bytes()))
+}
+
+/// SHA-256 in lower-case hex.
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unreadable(applied: &Stored, found: Vec<Vec<Problem>>) -> Vec<Problem> {
+    let names = applied.collections.iter().map(|collection| collection.name.as_str());
+    let named = found.into_iter().zip(names.chain(std::iter::repeat("")));
+    let problems = named.flat_map(|(problems, name)| problems.into_iter().map(move |problem| (name, problem)));
+    let problems = problems.map(|(name, problem)| Problem {
+        path: format!("/{name}{}", problem.path),
+        code: "applied_schema_unreadable",
+        message: format!("the applied schema of `{name}` is not understood: {}", problem.message),
+        hint: Some("it was applied by a newer version: run that version or a later one".to_owned()),
+    });
+    problems.collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,17 @@
-//! STUB The applied schema as kept in the database and given to `migrate plan --applied`.
-use super::Schema;
-use crate::collection::{CollectionSpec, Columns};
+//! The applied schema as kept in the database and given to `migrate plan --applied`.
+//!
+//! Read and written by the store through JSON, compared by `evolve`. Holds documents and the names that the
+//! database knows them by, never anything that can be computed from the documents.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Collection, Schema};
+use crate::Problem;
+use crate::collection::{CollectionSpec, Columns, Document, check};
 
 /// The applied schema. Its JSON is the `schema` of `mainstay migrate status --output json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -17,15 +27,84 @@ pub struct Stored {
 pub struct StoredCollection {
     /// Its name.
     pub name: String,
-    /// As declared.
+    /// As declared, without what the database does not depend on: `backendRef` and `name`.
     pub spec: CollectionSpec,
     /// Field name → column name, where they differ.
+    #[serde(default)]
     pub columns: Columns,
+    /// Name by the documents → name in the database, of indexes, unique keys and checks, where they differ.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub objects: BTreeMap<String, String>,
 }
 
 impl Stored {
-    /// The checked schema, with the stored columns.
-    pub fn schema(&self) -> Result<Schema, Vec<Vec<crate::Problem>>> {
-        Err(vec![])
+    /// What `schema`, whose columns are resolved, is stored as. `objects` are the names of [`StoredCollection::objects`],
+    /// by collection.
+    pub(super) fn of(schema: &Schema, revision: i64, objects: &BTreeMap<String, BTreeMap<String, String>>) -> Stored {
+        let collections = schema.collections.iter().map(|collection| {
+            let name = collection.name.to_string();
+            let spec = CollectionSpec { backend_ref: None, name: None, ..collection.spec.clone() };
+            let objects = objects.get(&name).cloned().unwrap_or_default();
+            StoredCollection { name, spec, columns: columns(collection), objects }
+        });
+        Stored { revision, collections: collections.collect() }
     }
+
+    /// The collection of that name.
+    pub fn get(&self, name: &str) -> Option<&StoredCollection> {
+        self.collections.iter().find(|collection| collection.name == name)
+    }
+
+    /// The checked schema, with the stored columns and names. An empty database has no collection, not even `users`.
+    ///
+    /// An error is one list of problems a collection: they were written by a newer server.
+    pub fn schema(&self) -> Result<Schema, Vec<Vec<Problem>>> {
+        let documents: Result<Vec<Document>, Vec<Vec<Problem>>> =
+            self.collections.iter().map(StoredCollection::document).collect();
+        let checked = check(&documents?)?;
+        let applied = checked.collections.iter().filter_map(|collection| {
+            let stored = self.get(collection.name.as_str())?;
+            let mut collection = Collection::clone(collection);
+            stored.resolve(&mut collection);
+            Some(Arc::new(collection))
+        });
+        Ok(Schema { collections: applied.collect() })
+    }
+}
+
+impl StoredCollection {
+    fn document(&self) -> Result<Document, Vec<Vec<Problem>>> {
+        let spec = serde_json::to_value(&self.spec).map_err(|error| {
+            let message = format!("the applied collection `{}` cannot be written as JSON: {error}", self.name);
+            vec![vec![Problem { path: String::new(), code: "unreadable", message, hint: None }]]
+        })?;
+        Ok(Document(json!({
+            "apiVersion": "mainstay.dev/v1alpha1",
+            "kind": "Collection",
+            "metadata": { "name": self.name },
+            "spec": spec,
+        })))
+    }
+
+    /// Puts the names of the database into a collection that was checked from this document.
+    fn resolve(&self, collection: &mut Collection) {
+        for field in &mut collection.fields {
+            if let Some(column) = self.columns.get(field.name.as_str()) {
+                field.column.clone_from(column);
+            }
+        }
+        let unique = collection.unique.iter_mut().map(|key| &mut key.name);
+        let indexes = collection.indexes.iter_mut().map(|index| &mut index.name);
+        let checks = collection.checks.iter_mut().map(|check| &mut check.name);
+        for name in unique.chain(indexes).chain(checks) {
+            if let Some(known) = self.objects.get(name) {
+                name.clone_from(known);
+            }
+        }
+    }
+}
+
+fn columns(collection: &Collection) -> Columns {
+    let renamed = collection.fields.iter().filter(|field| field.name.as_str() != field.column);
+    renamed.map(|field| (field.name.to_string(), field.column.clone())).collect()
 }

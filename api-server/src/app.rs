@@ -1,0 +1,110 @@
+//! The shared state of a running server, built once by the command line and passed inwards; no globals.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use actix_web::web::Bytes;
+use arc_swap::ArcSwapOption;
+
+use crate::service::Service;
+use crate::service::keys::Keys;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+
+/// Everything that a request handler may use.
+pub struct App {
+    /// The rules, the store and the schema.
+    pub service: Service,
+    /// Known credentials.
+    pub keys: Keys,
+    /// Counters and histograms.
+    pub metrics: Metrics,
+    /// Whether to send traffic here.
+    pub readiness: Readiness,
+    /// What a request may cost.
+    pub limits: Limits,
+    /// The OpenAPI document, as served.
+    pub openapi: Bytes,
+}
+
+/// What a request may cost.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Most bytes of a body.
+    pub body: usize,
+    /// Most bytes of a URL.
+    pub url: usize,
+    /// How long a head or a body may take to arrive.
+    pub patience: Duration,
+    /// How long requests in flight may take at a stop.
+    pub grace: Duration,
+    /// Origins that browsers may call from.
+    pub cors_origins: Vec<String>,
+}
+
+/// Whether to send traffic here. The database gates it only until it was first reached: later an away database is a
+/// 503 of a ready server, so that clients are told to come back.
+#[derive(Default)]
+pub struct Readiness {
+    /// Why the schema cannot be served yet; none when it can.
+    waiting: ArcSwapOption<String>,
+    started: AtomicBool,
+    draining: AtomicBool,
+}
+
+/// One named and timed reason to be ready or not.
+#[derive(Debug)]
+pub struct Check {
+    /// Of what.
+    pub name: &'static str,
+    /// Whether it passed.
+    pub ok: bool,
+    /// What a person should know.
+    pub message: String,
+    /// How long it took.
+    pub micros: u128,
+}
+
+impl Readiness {
+    /// The schema is applied and may be served.
+    pub fn serve(&self) {
+        self.waiting.store(None);
+        self.started.store(true, Ordering::Release);
+    }
+
+    /// The schema cannot be served, and why.
+    pub fn wait(&self, reason: String) {
+        self.waiting.store(Some(reason.into()));
+        self.started.store(false, Ordering::Release);
+    }
+
+    /// A stop has begun.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the schema has been applied.
+    pub fn is_started(&self) -> bool {
+        self.started.load(Ordering::Acquire)
+    }
+
+    /// Every check.
+    pub async fn report(&self, store: &Store) -> Vec<Check> {
+        let began = Instant::now();
+        let started = self.is_started();
+        let reached = store.ping().await;
+        let database = Check {
+            name: "database",
+            ok: started || reached.is_ok(),
+            message: reached.map_or_else(|error| error.to_string(), |()| "reached".to_owned()),
+            micros: began.elapsed().as_micros(),
+        };
+        let waiting = self.waiting.load_full();
+        let reason = waiting.map_or_else(|| "waiting for the database".to_owned(), |reason| (*reason).clone());
+        let message = if started { "applied".to_owned() } else { reason };
+        let schema = Check { name: "schema", ok: started, message, micros: 0 };
+        let draining = self.draining.load(Ordering::Acquire);
+        let message = if draining { "stopping" } else { "running" }.to_owned();
+        vec![database, schema, Check { name: "process", ok: !draining, message, micros: 0 }]
+    }
+}

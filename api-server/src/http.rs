@@ -1,0 +1,132 @@
+//! The HTTP transport: every route on one screen.
+//!
+//! Handlers translate and call one service function; rules live in `service`. The server is started by the command
+//! line with sockets that it has bound.
+
+use std::net::TcpListener;
+
+use actix_cors::Cors;
+use actix_web::dev::Server;
+use actix_web::http::Method;
+use actix_web::middleware::{Compress, Condition, from_fn};
+use actix_web::web::{Data, ServiceConfig, get, method, patch, post, put, resource, route};
+use actix_web::{HttpResponse, HttpServer, Resource, Route};
+
+use crate::app::App;
+use error::Failure;
+
+mod body;
+mod caller;
+pub mod clock;
+mod conditions;
+pub mod docs;
+mod envelope;
+pub mod error;
+mod middleware;
+mod records;
+mod system;
+
+/// Every route of the public port.
+fn public(config: &mut ServiceConfig) {
+    config
+        .service(path("/health", "GET, HEAD").route(get().to(system::health)).route(head().to(system::health)))
+        .service(path("/health/ready", "GET, HEAD").route(get().to(system::ready)).route(head().to(system::ready)))
+        .service(path("/openapi.json", "GET, HEAD").route(get().to(docs::openapi)).route(head().to(docs::openapi)))
+        .configure(docs::swagger)
+        .service(
+            path("/api/v1/{collection}", "GET, HEAD, POST")
+                .route(get().to(records::list))
+                .route(head().to(records::list))
+                .route(post().to(records::create)),
+        )
+        .service(
+            path("/api/v1/{collection}/{id}", "GET, HEAD, PUT, PATCH, DELETE")
+                .route(get().to(records::get))
+                .route(head().to(records::get))
+                .route(put().to(records::put))
+                .route(patch().to(records::patch))
+                .route(method(Method::DELETE).to(records::delete)),
+        );
+}
+
+/// Every route of the admin port.
+fn admin(config: &mut ServiceConfig) {
+    config
+        .service(path("/metrics", "GET, HEAD").route(get().to(system::metrics)).route(head().to(system::metrics)))
+        .service(path("/health", "GET, HEAD").route(get().to(system::health)).route(head().to(system::health)))
+        .service(path("/health/ready", "GET, HEAD").route(get().to(system::ready)).route(head().to(system::ready)));
+}
+
+/// A path that answers OPTIONS, and every method it does not take with 405 and `Allow`.
+fn path(pattern: &str, allow: &'static str) -> Resource {
+    let options = move || async move { HttpResponse::NoContent().insert_header(("allow", allow)).finish() };
+    let other = move || async move { Err::<HttpResponse, _>(Failure::method_not_allowed(allow)) };
+    resource(pattern).route(method(Method::OPTIONS).to(options)).default_service(route().to(other))
+}
+
+fn head() -> Route {
+    method(Method::HEAD)
+}
+
+/// The sockets that a server listens on, bound by the caller so that it knows the real addresses.
+pub struct Listeners {
+    /// For clients.
+    pub public: Vec<TcpListener>,
+    /// For probes and Prometheus.
+    pub admin: Vec<TcpListener>,
+}
+
+/// Starts serving. The caller stops it through the server's handle; signals are the caller's too.
+///
+/// Errors: a socket that cannot be used.
+pub fn start(app: Data<App>, listeners: Listeners) -> std::io::Result<(Server, Server)> {
+    let Listeners { public: public_sockets, admin: admin_sockets } = listeners;
+    let state = app.clone();
+    let mut main = HttpServer::new(move || {
+        let cors = cors(&state.limits.cors_origins);
+        actix_web::App::new()
+            .app_data(state.clone())
+            .wrap(Compress::default())
+            .wrap(from_fn(middleware::mark_compressed))
+            .wrap(Condition::new(!state.limits.cors_origins.is_empty(), cors))
+            .wrap(from_fn(middleware::guard))
+            .wrap(from_fn(middleware::observe))
+            .configure(public)
+            .default_service(route().to(middleware::unknown_path))
+    })
+    .disable_signals()
+    .client_request_timeout(app.limits.patience)
+    .shutdown_timeout(app.limits.grace.as_secs());
+    for socket in public_sockets {
+        main = main.listen(socket)?;
+    }
+    let mut side = HttpServer::new(move || {
+        actix_web::App::new()
+            .app_data(app.clone())
+            .wrap(from_fn(middleware::observe))
+            .configure(admin)
+            .default_service(route().to(middleware::unknown_path))
+    })
+    .workers(1)
+    .disable_signals()
+    .shutdown_timeout(1);
+    for socket in admin_sockets {
+        side = side.listen(socket)?;
+    }
+    Ok((main.run(), side.run()))
+}
+
+/// Closed unless origins are named; `*` opens it to all.
+fn cors(origins: &[String]) -> Cors {
+    let base = Cors::default().allow_any_method().allow_any_header().max_age(600).expose_headers([
+        "ETag",
+        "Location",
+        "Link",
+        "X-Request-Id",
+        "Retry-After",
+    ]);
+    origins.iter().fold(base, |cors, origin| match origin.as_str() {
+        "*" => cors.allow_any_origin(),
+        origin => cors.allowed_origin(origin),
+    })
+}

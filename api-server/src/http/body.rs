@@ -1,0 +1,62 @@
+//! A request's body: its media type, its size, its pace.
+
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use actix_web::web::{Bytes, BytesMut, Payload};
+use futures_util::StreamExt;
+
+use crate::service::{Code, Error};
+
+/// Media types of a record.
+pub const RECORD: &[&str] = &["application/json"];
+/// Media types of a merge patch (RFC 7396); plain JSON is read as one.
+pub const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json"];
+
+/// Reads the whole body.
+///
+/// Errors: 415 for another media type or an encoded body; 413 over `limit` bytes; 408 when it does not arrive in time;
+/// 400 when the connection breaks.
+pub async fn read(
+    request: &HttpRequest,
+    mut payload: Payload,
+    types: &[&str],
+    limit: usize,
+    patience: Duration,
+) -> Result<Bytes, Error> {
+    refuse_type(request, types)?;
+    let declared = request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let too_large = || Error::new(Code::PayloadTooLarge, format!("a body has at most {limit} bytes"));
+    if declared.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let collect = async {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|cause| Error::new(Code::MalformedRequest, format!("the body broke off: {cause}")))?;
+            if body.len() + chunk.len() > limit {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    };
+    let late = |_| Error::new(Code::RequestTimeout, "the body took too long to arrive");
+    tokio::time::timeout(patience, collect).await.map_err(late)?
+}
+
+fn refuse_type(request: &HttpRequest, types: &[&str]) -> Result<(), Error> {
+    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase());
+    let given = header(CONTENT_TYPE).unwrap_or_default();
+    let (essence, parameters) = given.split_once(';').unwrap_or((given.as_str(), ""));
+    let utf8 = parameters.trim().is_empty() || matches!(parameters.trim(), "charset=utf-8" | "charset=\"utf-8\"");
+    if !types.contains(&essence.trim()) || !utf8 {
+        let message = format!("the body's Content-Type must be {}, in UTF-8", types.join(" or "));
+        return Err(Error::new(Code::UnsupportedMediaType, message));
+    }
+    match header(CONTENT_ENCODING).as_deref() {
+        None | Some("identity") => Ok(()),
+        Some(_) => Err(Error::new(Code::UnsupportedMediaType, "a body may not have a Content-Encoding")),
+    }
+}

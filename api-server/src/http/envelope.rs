@@ -1,0 +1,122 @@
+//! The envelope of a success: `{"success":true,"data":…,"meta":…,"included":…}`, around JSON that is ready.
+
+use std::fmt::Write as _;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ContentType, ETAG, LINK, LOCATION};
+use serde_json::json;
+
+use crate::service::records::read::{Got, Listed};
+use crate::service::records::{Included, Version, Written};
+
+/// One record, or 304 decided before.
+pub fn got(got: Got) -> HttpResponse {
+    let mut body = Vec::with_capacity(got.json.len() + 64);
+    body.extend_from_slice(b"{\"success\":true,\"data\":");
+    body.extend_from_slice(&got.json);
+    included(got.included.as_ref(), &mut body);
+    body.push(b'}');
+    let mut response = HttpResponse::Ok();
+    if let Some(version) = got.version {
+        response.insert_header((ETAG, quoted(version)));
+    }
+    response.content_type(ContentType::json()).body(body)
+}
+
+/// A page. `path` and `raw` are the request's own, for the `Link` to the next one (RFC 8288).
+pub fn listed(listed: Listed, path: &str, raw: &str) -> HttpResponse {
+    let mut body = Vec::with_capacity(listed.rows.json.len() + 256);
+    body.extend_from_slice(b"{\"success\":true,\"data\":[");
+    for row in 0..listed.rows.len() {
+        if row > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(listed.rows.row(row));
+    }
+    let mut meta = json!({ "limit": listed.limit, "has_more": listed.has_more });
+    if let Some(members) = meta.as_object_mut() {
+        members.extend(listed.offset.map(|offset| ("offset".to_owned(), json!(offset))));
+        members.extend(listed.next_cursor.as_ref().map(|cursor| ("next_cursor".to_owned(), json!(cursor))));
+        members.extend(listed.total.map(|total| ("total".to_owned(), json!(total))));
+    }
+    body.extend_from_slice(b"],\"meta\":");
+    body.extend_from_slice(meta.to_string().as_bytes());
+    included(listed.included.as_ref(), &mut body);
+    body.push(b'}');
+    let mut response = HttpResponse::Ok();
+    if let Some(cursor) = &listed.next_cursor {
+        response.insert_header((LINK, next_link(path, raw, cursor)));
+    }
+    response.content_type(ContentType::json()).body(body)
+}
+
+/// A record that was written. Without a body when the caller may not read it.
+pub fn written(collection: &str, written: &Written) -> HttpResponse {
+    let mut response = HttpResponse::build(match (written.created, &written.json) {
+        (true, _) => StatusCode::CREATED,
+        (false, Some(_)) => StatusCode::OK,
+        (false, None) => StatusCode::NO_CONTENT,
+    });
+    if written.created {
+        response.insert_header((LOCATION, format!("/api/v1/{collection}/{}", written.id)));
+    }
+    let Some(json) = &written.json else { return response.finish() };
+    let mut body = b"{\"success\":true,\"data\":".to_vec();
+    body.extend_from_slice(json);
+    body.push(b'}');
+    response.insert_header((ETAG, quoted(written.version))).content_type(ContentType::json()).body(body)
+}
+
+/// Records that were created together. A record that the caller may not read is null.
+pub fn created_many(records: &[Written]) -> HttpResponse {
+    let mut body = b"{\"success\":true,\"data\":[".to_vec();
+    for (index, record) in records.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(record.json.as_deref().unwrap_or(b"null"));
+    }
+    body.extend_from_slice(b"]}");
+    HttpResponse::Created().content_type(ContentType::json()).body(body)
+}
+
+/// The entity tag of a whole record.
+pub fn quoted(version: Version) -> String {
+    format!("\"{}\"", version.tag())
+}
+
+fn included(included: Option<&Included>, body: &mut Vec<u8>) {
+    let Some(included) = included else { return };
+    body.extend_from_slice(b",\"included\":{");
+    for (index, (collection, records)) in included.iter().enumerate() {
+        body.extend_from_slice(if index == 0 { b"\"" } else { b",\"" });
+        body.extend_from_slice(collection.as_bytes());
+        body.extend_from_slice(b"\":{");
+        for (index, (id, json)) in records.iter().enumerate() {
+            body.extend_from_slice(if index == 0 { b"\"" } else { b",\"" });
+            body.extend_from_slice(id.hyphenated().to_string().as_bytes());
+            body.extend_from_slice(b"\":");
+            body.extend_from_slice(json);
+        }
+        body.push(b'}');
+    }
+    body.push(b'}');
+}
+
+/// The same request with the cursor in place of `cursor` and `offset`.
+fn next_link(path: &str, raw: &str, cursor: &str) -> String {
+    let mut link = format!("<{path}?cursor={cursor}");
+    let kept = raw.split('&').filter(|part| {
+        let name = part.split('=').next().unwrap_or_default();
+        !part.is_empty() && name != "cursor" && name != "offset"
+    });
+    for part in kept {
+        // Writing to a String cannot fail.
+        if write!(link, "&{part}").is_err() {
+            break;
+        }
+    }
+    link.push_str(">; rel=\"next\"");
+    link
+}

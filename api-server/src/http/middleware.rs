@@ -1,0 +1,175 @@
+//! What every request passes, outermost first; the order is that of [`super::configure`].
+//!
+//! [`observe`] names, times and logs the request and renders failures; [`guard`] refuses what no handler should see;
+//! [`mark_compressed`] keeps entity tags of compressed answers apart.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{
+    ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, VARY,
+};
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
+use futures_util::FutureExt;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::conditions::SUFFIXES;
+use super::error::Failure;
+use crate::app::App;
+use crate::service::{Code, Error};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives the request an id and a span, counts and times it, and writes the body of a failure. Outermost, so that nothing
+/// is answered without an id or in another shape, a panic included.
+pub async fn observe<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
+    let started = Instant::now();
+    let id = request_id(request.headers());
+    let (method, handle) = (request.method().clone(), request.request().clone());
+    let as_problem = prefers_problem(request.headers());
+    let span = tracing::info_span!("request", request_id = %id, method = %method);
+    let outcome = AssertUnwindSafe(next.call(request).instrument(span.clone())).catch_unwind().await;
+    let response = match outcome {
+        Ok(Ok(response)) => response.map_into_left_body(),
+        Ok(Err(error)) => ServiceResponse::new(handle, error.error_response()).map_into_right_body(),
+        Err(_) => {
+            let failure = Failure::from(Error::bug("a handler panicked"));
+            ServiceResponse::new(handle, failure.error_response()).map_into_right_body()
+        }
+    };
+    let mut response = render(response, &id, as_problem);
+    finish_headers(response.headers_mut(), &id);
+    let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
+    let elapsed = started.elapsed();
+    if let Some(app) = response.request().app_data::<web::Data<App>>() {
+        app.metrics.request(method.as_str(), &route, response.status().as_u16(), elapsed);
+    }
+    let (status, micros) = (response.status().as_u16(), elapsed.as_micros());
+    span.in_scope(|| tracing::info!(route, status, micros, "answered"));
+    Ok(response)
+}
+
+/// Refuses URLs over the limit (414) and clients that take neither JSON nor what the path has (406).
+pub async fn guard<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
+    let limit = request.app_data::<web::Data<App>>().map_or(usize::MAX, |app| app.limits.url);
+    let refusal = if request.uri().to_string().len() > limit {
+        Some(Error::new(Code::UriTooLong, format!("a URL has at most {limit} bytes; search with fewer parameters")))
+    } else if request.path().starts_with("/api/") && !accepts_json(request.headers()) {
+        Some(Error::new(Code::NotAcceptable, "this path answers application/json or application/problem+json"))
+    } else {
+        None
+    };
+    match refusal {
+        None => Ok(next.call(request).await?.map_into_left_body()),
+        Some(error) => Ok(request.into_response(Failure::from(error).error_response()).map_into_right_body()),
+    }
+}
+
+/// Marks the entity tag of a compressed answer, which has other bytes than the plain one (RFC 9110, section 8.8.3).
+pub async fn mark_compressed<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
+    let mut response = next.call(request).await?;
+    let headers = response.headers_mut();
+    let encoding = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+    let suffix = encoding.and_then(|encoding| SUFFIXES.iter().find(|suffix| **suffix == encoding));
+    let tag = headers.get(ETAG).and_then(|tag| tag.to_str().ok()?.strip_suffix('"').map(str::to_owned));
+    if let (Some(suffix), Some(tag)) = (suffix, tag)
+        && let Ok(marked) = HeaderValue::from_str(&format!("{tag}-{suffix}\""))
+    {
+        headers.insert(ETAG, marked);
+    }
+    Ok(response)
+}
+
+/// 404 for a path that is none of ours.
+pub async fn unknown_path() -> Result<HttpResponse, Failure> {
+    Err(Error::new(Code::NotFound, "there is no such path; /openapi.json lists all of them").into())
+}
+
+fn request_id(headers: &HeaderMap) -> String {
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let fits = |id: &&str| {
+        (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    given.filter(fits).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+fn render<B: MessageBody + 'static>(
+    response: ServiceResponse<EitherBody<B>>,
+    id: &str,
+    as_problem: bool,
+) -> ServiceResponse<EitherBody<B>> {
+    let failure = response.response().extensions().get::<Failure>().cloned();
+    let failure = failure.or_else(|| foreign(&response));
+    let Some(failure) = failure else { return response };
+    let (media_type, text) = failure.body(id, as_problem);
+    let mut response = response.map_body(|_, _| EitherBody::right(BoxBody::new(text)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response.headers_mut().remove(CONTENT_ENCODING);
+    response
+}
+
+/// A failure that the HTTP library answered by itself, such as an extractor's, in our shape.
+fn foreign<B>(response: &ServiceResponse<B>) -> Option<Failure> {
+    let status = response.status();
+    let ours = response.headers().contains_key(CONTENT_TYPE) && response.headers().contains_key("x-shape");
+    if !(status.is_client_error() || status.is_server_error()) || ours {
+        return None;
+    }
+    let code = match status.as_u16() {
+        400 => Code::MalformedRequest,
+        404 => Code::NotFound,
+        406 => Code::NotAcceptable,
+        408 => Code::RequestTimeout,
+        413 => Code::PayloadTooLarge,
+        415 => Code::UnsupportedMediaType,
+        503 => return None,
+        _ => Code::InternalError,
+    };
+    Some(Failure::from(Error::new(code, status.canonical_reason().unwrap_or("the request failed"))))
+}
+
+fn finish_headers(headers: &mut HeaderMap, id: &str) {
+    if let Ok(value) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    let vary = headers.get_all(VARY).filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(", ");
+    let origin = if vary.to_ascii_lowercase().contains("origin") { ", Origin" } else { "" };
+    if let Ok(value) = HeaderValue::from_str(&format!("Authorization, X-API-Key, Accept, Accept-Encoding{origin}")) {
+        headers.insert(VARY, value);
+    }
+    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+}
+
+fn accepted(headers: &HeaderMap) -> impl Iterator<Item = (String, bool)> + '_ {
+    let values = headers.get_all(ACCEPT).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    values.map(|range| {
+        let mut parts = range.split(';').map(|part| part.trim().to_ascii_lowercase());
+        let media = parts.next().unwrap_or_default();
+        let refused = parts.any(|part| {
+            part.strip_prefix("q=").is_some_and(|quality| quality.parse::<f32>().is_ok_and(|quality| quality == 0.0))
+        });
+        (media, !refused)
+    })
+}
+
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let ranges = ["*/*", "application/*", "application/json", "application/problem+json", ""];
+    !headers.contains_key(ACCEPT) || accepted(headers).any(|(media, wanted)| wanted && ranges.contains(&media.as_str()))
+}
+
+fn prefers_problem(headers: &HeaderMap) -> bool {
+    accepted(headers).any(|(media, wanted)| wanted && media == "application/problem+json")
+}

@@ -1,0 +1,95 @@
+//! `/api/v1/{collection}` and `/api/v1/{collection}/{id}`.
+
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use uuid::Uuid;
+
+use super::error::Failure;
+use super::{body, conditions, envelope};
+use crate::app::App;
+use crate::service::records::create::{Created, create as create_records};
+use crate::service::records::delete::delete as delete_record;
+use crate::service::records::update::{Change, Method, update};
+use crate::service::records::{Preconditions, read};
+use crate::service::{Code, Ctx, Error};
+
+type Answer = Result<HttpResponse, Failure>;
+
+/// `GET /api/v1/{collection}`
+pub async fn list(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<String>) -> Answer {
+    let page = read::list(&app.service, &ctx, &path, request.query_string()).await?;
+    Ok(envelope::listed(page, request.path(), request.query_string()))
+}
+
+/// `POST /api/v1/{collection}`
+pub async fn create(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<String>, payload: Payload) -> Answer {
+    app.service.may_create(&ctx, &path)?;
+    let text = body::read(&request, payload, body::RECORD, app.limits.body, app.limits.patience).await?;
+    match create_records(&app.service, &ctx, &path, request.query_string(), &text).await? {
+        Created::One(record) => Ok(envelope::written(&path, &record)),
+        Created::Many(records) => Ok(envelope::created_many(&records)),
+    }
+}
+
+/// `GET /api/v1/{collection}/{id}`
+pub async fn get(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<(String, String)>) -> Answer {
+    let (collection, id) = path.into_inner();
+    let conditions = conditions::read(request.headers())?;
+    let got = read::get(&app.service, &ctx, &collection, parse_id(&id)?, request.query_string()).await?;
+    Ok(match not_modified(&conditions, &got)? {
+        Some(response) => response,
+        None => envelope::got(got),
+    })
+}
+
+/// `PUT /api/v1/{collection}/{id}`
+pub async fn put(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<(String, String)>, payload: Payload) -> Answer {
+    change(&app, &ctx, &request, &path, payload, Method::Replace).await
+}
+
+/// `PATCH /api/v1/{collection}/{id}`
+pub async fn patch(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<(String, String)>, payload: Payload) -> Answer {
+    change(&app, &ctx, &request, &path, payload, Method::Merge).await
+}
+
+/// `DELETE /api/v1/{collection}/{id}`
+pub async fn delete(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<(String, String)>) -> Answer {
+    let (collection, id) = path.into_inner();
+    let (id, conditions) = (parse_id(&id)?, conditions::read(request.headers())?);
+    delete_record(&app.service, &ctx, &collection, id, request.query_string(), &conditions).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn change(
+    app: &App,
+    ctx: &Ctx,
+    request: &HttpRequest,
+    (collection, id): &(String, String),
+    payload: Payload,
+    method: Method,
+) -> Answer {
+    app.service.may_update(ctx, collection, method)?;
+    let types = if method == Method::Merge { body::MERGE_PATCH } else { body::RECORD };
+    let (id, conditions) = (parse_id(id)?, conditions::read(request.headers())?);
+    let body = body::read(request, payload, types, app.limits.body, app.limits.patience).await?;
+    let change = Change { collection, id, raw: request.query_string(), conditions: &conditions, body: &body };
+    Ok(envelope::written(collection, &update(&app.service, ctx, method, change).await?))
+}
+
+/// The answer to a conditional GET that needs no body; 412 when `If-Match` does not hold.
+fn not_modified(conditions: &Preconditions, got: &read::Got) -> Result<Option<HttpResponse>, Error> {
+    let Some(version) = got.version else { return Ok(None) };
+    if conditions.if_match.as_ref().is_some_and(|condition| !condition.names(Some(version))) {
+        return Err(Error::precondition("the record is in another state"));
+    }
+    let same = conditions.if_none_match.as_ref().is_some_and(|condition| condition.names(Some(version)));
+    Ok(same.then(|| HttpResponse::NotModified().insert_header(("etag", envelope::quoted(version))).finish()))
+}
+
+fn parse_id(text: &str) -> Result<Uuid, Error> {
+    let hyphenated = text.len() == 36;
+    Uuid::parse_str(text).ok().filter(|_| hyphenated).ok_or_else(|| {
+        let message = "a record's id is a UUID such as 0190b5a3-8d2e-7c4f-9a1b-2c3d4e5f6071".to_owned();
+        Error::at(Code::ValidationError, "?id".to_owned(), "invalid", message)
+    })
+}

@@ -1,0 +1,86 @@
+//! The rules of the product: who may do what, what a body may hold, what one request changes.
+//!
+//! Called by the transports, which only translate. Knows the store and the schema; never HTTP, never SQL.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use mainstay_crds::filter::Scope;
+use mainstay_crds::schema::Schema;
+
+use crate::query::page;
+use crate::store::{Abort, Conn, Store};
+
+pub mod access;
+pub mod error;
+pub mod keys;
+pub mod records;
+
+pub use error::{Code, Error};
+
+/// Who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Without credentials.
+    Anonymous,
+    /// With the admin key.
+    Admin,
+}
+
+impl Caller {
+    /// Whether the caller acts in `role`. `anyone` is every caller; admin is every role.
+    pub fn has_role(self, role: &str) -> bool {
+        self == Caller::Admin || role == "anyone"
+    }
+}
+
+/// What a service function knows of the request beside its input.
+#[derive(Clone, Debug)]
+pub struct Ctx {
+    /// Who calls.
+    pub caller: Caller,
+    /// Microseconds since 1970: one time for all effects of the request.
+    pub now: i64,
+}
+
+impl Ctx {
+    /// What a filter tree may know of the request.
+    pub fn scope(&self) -> Scope {
+        Scope { now: self.now, auth_id: None, auth_roles: None }
+    }
+}
+
+/// What every service function works with; built once.
+pub struct Service {
+    /// The database.
+    pub store: Store,
+    /// What is served; replaced as a whole.
+    pub schema: ArcSwap<Schema>,
+    /// Page sizes.
+    pub page: page::Limits,
+    /// The deepest JSON that a body may hold.
+    pub json_depth: usize,
+}
+
+impl Service {
+    /// A service over `store` that serves `schema`.
+    pub fn new(store: Store, schema: Schema, page: page::Limits, json_depth: usize) -> Self {
+        Service { store, schema: ArcSwap::from_pointee(schema), page, json_depth }
+    }
+
+    /// The schema of this moment. Taken once a request, so that a request sees one schema.
+    pub fn schema(&self) -> Arc<Schema> {
+        self.schema.load_full()
+    }
+}
+
+impl Service {
+    /// Runs a read; a failure of the store becomes a domain error.
+    async fn read<T, F>(&self, f: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Conn<'_>) -> Result<T, Abort<Error>> + Send + Sync + 'static,
+    {
+        Ok(self.store.read(f).await?)
+    }
+}

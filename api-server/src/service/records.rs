@@ -1,0 +1,139 @@
+//! Records: read, create, replace, patch, delete.
+//!
+//! Each function takes what a transport has read and gives what it has to write; one transaction holds all
+//! effects of a call. Which rows are seen or changed is [`super::access`]'s decision alone.
+
+use std::sync::Arc;
+
+use mainstay_crds::Value;
+use mainstay_crds::schema::{CREATED_AT, Collection, ID, Schema, VERSION};
+use uuid::Uuid;
+
+use super::access::{self, Action, Grant};
+use super::{Code, Ctx, Error, Service};
+use crate::query;
+use crate::store::{Abort, Conn};
+
+mod cascade;
+mod conflict;
+mod draft;
+mod include;
+mod references;
+
+pub mod create;
+pub mod delete;
+pub mod read;
+pub mod update;
+pub mod version;
+
+pub use include::Included;
+pub use version::{Preconditions, Version};
+
+/// The result of a step inside a transaction: an `Err` rolls everything back.
+type Tx<T> = Result<T, Abort<Error>>;
+
+/// A collection as this request sees it.
+#[derive(Clone)]
+struct Target {
+    schema: Arc<Schema>,
+    collection: Arc<Collection>,
+}
+
+/// A record after a write.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// Whether the record is new.
+    pub created: bool,
+    /// Its id.
+    pub id: Uuid,
+    /// Which state of the record it is.
+    pub version: Version,
+    /// The record as JSON; `None` when the caller may not read it.
+    pub json: Option<Vec<u8>>,
+}
+
+impl Service {
+    fn target(&self, name: &str) -> Result<Target, Error> {
+        let schema = self.schema();
+        match schema.get(name).cloned() {
+            Some(collection) => Ok(Target { schema, collection }),
+            None => {
+                let names = schema.collections.iter().map(|collection| collection.name.as_str());
+                let hint = mainstay_crds::name::did_you_mean(name, names);
+                let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+                Err(Error::new(Code::NotFound, format!("there is no such collection{hint}")))
+            }
+        }
+    }
+}
+
+/// Positions of the fields that the caller may see.
+fn visible(ctx: &Ctx, collection: &Collection) -> Vec<usize> {
+    let fields = collection.fields.iter().enumerate();
+    fields.filter(|(_, field)| access::may_read(ctx, field)).map(|(position, _)| position).collect()
+}
+
+/// The record as a JSON object of the fields that the caller may see.
+fn render(ctx: &Ctx, collection: &Collection, record: &[Value<'_>]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    for position in visible(ctx, collection) {
+        let field = &collection.fields[position];
+        out.extend_from_slice(if out.is_empty() { b"{\"" } else { b",\"" });
+        // Names of fields need no escapes.
+        out.extend_from_slice(field.name.as_str().as_bytes());
+        out.extend_from_slice(b"\":");
+        match &record[position] {
+            Value::Null => out.extend_from_slice(b"null"),
+            value => field.kind.write_json(value, &mut out),
+        }
+    }
+    out.push(b'}');
+    out
+}
+
+fn id_of(record: &[Value<'_>]) -> Uuid {
+    match record.get(ID) {
+        Some(Value::Uuid(id)) => *id,
+        _ => Uuid::nil(),
+    }
+}
+
+fn version_of(record: &[Value<'_>]) -> Version {
+    Version::of(record.get(VERSION), record.get(CREATED_AT))
+}
+
+/// Whether a grant covers a row, asked of the database inside the transaction.
+fn covers(conn: &mut Conn<'_>, target: &Target, grant: &Grant, id: Uuid) -> Tx<bool> {
+    Ok(match grant {
+        Grant::Everything => true,
+        Grant::Nothing => false,
+        Grant::Rows(filter) => {
+            !conn.matching(&target.schema, &target.collection, &[id], Some(filter))?.is_empty()
+        }
+    })
+}
+
+/// What the caller gets back of a record that it has just written.
+fn written(conn: &mut Conn<'_>, ctx: &Ctx, target: &Target, record: &[Value<'_>], created: bool) -> Tx<Written> {
+    let id = id_of(record);
+    let readable = covers(conn, target, &access::grant(ctx, &target.collection, Action::Read), id)?;
+    let json = readable.then(|| render(ctx, &target.collection, record));
+    Ok(Written { created, id, version: version_of(record), json })
+}
+
+/// Parameters are refused where a request takes none.
+fn no_parameters(raw: &str) -> Result<(), Error> {
+    query::none(raw).map_err(Error::invalid)
+}
+
+impl Service {
+    /// Whether the caller may create at all: asked before a body is read.
+    pub fn may_create(&self, ctx: &Ctx, name: &str) -> Result<(), Error> {
+        access::require(ctx, &self.target(name)?.collection, Action::Create).map(drop)
+    }
+
+    /// Whether the caller may replace or patch at all: asked before a body is read.
+    pub fn may_update(&self, ctx: &Ctx, name: &str, method: update::Method) -> Result<(), Error> {
+        update::grants(ctx, &self.target(name)?, method).map(drop)
+    }
+}

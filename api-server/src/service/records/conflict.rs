@@ -1,0 +1,48 @@
+//! Which unique key or id is taken, after the database has refused a record.
+
+use mainstay_crds::Problems;
+use mainstay_crds::schema::{Collection, ID, UniqueKey};
+
+use super::draft::Record;
+use super::{Target, Tx, id_of};
+use crate::service::{Code, Error};
+use crate::store::{self, Conn};
+
+/// The taken keys of `record` as problems below `path`. None found means that the other record has gone
+/// meanwhile, and the write may be tried again.
+pub fn explain(conn: &mut Conn<'_>, target: &Target, record: &Record, path: &str, created: bool) -> Tx<Problems> {
+    let Target { schema, collection } = target;
+    let mut problems = Problems::new();
+    let mut taken = |field: usize, message: String| {
+        let mut here = Problems::at(format!("{path}/{}", collection.fields[field].name));
+        here.add("taken", message);
+        problems.extend(here.into_vec());
+    };
+    if created && !conn.matching(schema, collection, &[id_of(record)], None)?.is_empty() {
+        taken(ID, "the id is taken".to_owned());
+    }
+    for key in &collection.unique {
+        if conn.key_taken(schema, collection, key, record)? {
+            taken(key.fields[0], message(collection, key));
+        }
+    }
+    Ok(problems)
+}
+
+/// The refusal for these problems, or a new try when there are none left.
+pub fn refusal(problems: Problems) -> store::Abort<Error> {
+    let problems = problems.into_vec();
+    match problems.as_slice() {
+        [] => store::Error::Retry.into(),
+        [one] => Error::with(Code::Conflict, one.message.clone(), problems).into(),
+        many => Error::with(Code::Conflict, format!("{} keys are taken; see details", many.len()), problems).into(),
+    }
+}
+
+fn message(collection: &Collection, key: &UniqueKey) -> String {
+    let names: Vec<&str> = key.fields.iter().map(|field| collection.fields[*field].name.as_str()).collect();
+    match names.as_slice() {
+        [one] => format!("another record of {} has this `{one}`", collection.name),
+        many => format!("another record of {} has this combination of {}", collection.name, many.join(", ")),
+    }
+}

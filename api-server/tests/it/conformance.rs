@@ -1,0 +1,57 @@
+//! Every scenario on both databases: the answers are equal to the byte, and equal to what was reviewed.
+
+use std::path::Path;
+
+use mainstay_e2e::database::Database;
+use mainstay_e2e::server::Server;
+use reqwest::blocking::Client;
+
+use super::transcript;
+
+fn scenario(name: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let text = std::fs::read_to_string(folder.join(format!("{name}.http"))).unwrap();
+    let documents = folder.join("collections.yaml");
+    let client = Client::new();
+    let on = |kind: &str| {
+        let database = Database::new(kind);
+        let server = Server::start(documents.to_str().unwrap(), database.url());
+        transcript::run(&client, &server.url, &text)
+    };
+    let sqlite = on("sqlite");
+    let postgres = on("postgres");
+    assert_eq!(sqlite, postgres, "SQLite (left) and PostgreSQL (right) differ");
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!(name, sqlite);
+    });
+}
+
+#[test]
+fn create() {
+    scenario("create");
+}
+
+#[test]
+fn update() {
+    scenario("update");
+}
+
+#[test]
+fn delete() {
+    scenario("delete");
+}
+
+#[test]
+fn list() {
+    scenario("list");
+}
+
+#[test]
+fn access() {
+    scenario("access");
+}
+
+#[test]
+fn http() {
+    scenario("http");
+}

@@ -1,0 +1,218 @@
+//! Random operations against a model in memory, and concurrent writers, on both databases.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use mainstay_e2e::database::Database;
+use mainstay_e2e::server::{ADMIN_KEY, Server};
+use reqwest::blocking::{Client, Response};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+
+const OPERATIONS: u32 = 600;
+const WRITERS: i64 = 8;
+const ROUNDS: i64 = 15;
+
+/// What a record of `things` is in the model: the members that the operations touch.
+#[derive(Clone, Debug, PartialEq)]
+struct Thing {
+    version: i64,
+    label: String,
+    slug: Option<String>,
+    count: Option<i64>,
+}
+
+/// A generator of small random numbers (xorshift64*), so that a failing seed can be run again.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
+    }
+}
+
+struct Api {
+    client: Client,
+    base: String,
+}
+
+impl Api {
+    fn send(&self, method: &str, path: &str, body: Option<&Value>, if_match: Option<&str>) -> Response {
+        let url = format!("{}/api/v1/{path}", self.base);
+        let mut call = self.client.request(method.parse().unwrap(), url).header("X-API-Key", ADMIN_KEY);
+        if let Some(body) = body {
+            call = call.json(body);
+        }
+        if let Some(tag) = if_match {
+            call = call.header("If-Match", tag);
+        }
+        call.send().unwrap()
+    }
+}
+
+fn on_both(test: impl Fn(&Api)) {
+    let documents = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/collections.yaml");
+    for kind in ["sqlite", "postgres"] {
+        let database = Database::new(kind);
+        let server = Server::start(documents.to_str().unwrap(), database.url());
+        test(&Api { client: Client::new(), base: server.url.clone() });
+    }
+}
+
+#[test]
+fn random_operations_agree_with_the_model() {
+    let seed = std::env::var("MAINSTAY_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_121);
+    on_both(|api| {
+        let mut random = Random(seed);
+        let mut model: BTreeMap<Uuid, Thing> = BTreeMap::new();
+        for step in 0..OPERATIONS {
+            let context = format!("seed {seed}, step {step}");
+            operate(api, &mut random, &mut model, &context);
+            if step % 20 == 0 {
+                compare(api, &mut random, &model, &context);
+            }
+        }
+        assert!(model.len() > 10, "the operations left too little to compare: {}", model.len());
+    });
+}
+
+fn operate(api: &Api, random: &mut Random, model: &mut BTreeMap<Uuid, Thing>, context: &str) {
+    let id = Uuid::from_u128(0x7000_8000_0000_0000_0001 + u128::from(random.below(40)));
+    let label = format!("label {}", random.below(1000));
+    let slug = (random.below(3) > 0).then(|| format!("slug-{}", random.below(25)));
+    let count = (random.below(4) > 0).then(|| i64::try_from(random.below(20)).unwrap());
+    let taken = slug.is_some() && model.iter().any(|(other, thing)| *other != id && thing.slug == slug);
+    let known = model.get(&id).cloned();
+    let (status, expected) = match random.below(5) {
+        0 => {
+            let body = json!({ "id": id, "label": label, "slug": slug, "count": count });
+            let expected = if known.is_some() || taken { 409 } else { 201 };
+            if expected == 201 {
+                model.insert(id, Thing { version: 1, label, slug, count });
+            }
+            (api.send("POST", "things", Some(&body), None).status().as_u16(), expected)
+        }
+        1 => {
+            // The slug is immutable once set.
+            let kept = known.as_ref().and_then(|thing| thing.slug.clone());
+            let body = match &kept {
+                Some(_) => json!({ "label": label, "count": count }),
+                None => json!({ "label": label, "slug": slug, "count": count }),
+            };
+            let expected = match (&known, &kept, taken) {
+                (_, None, true) => 409,
+                (None, _, _) => 201,
+                (Some(_), _, _) => 200,
+            };
+            if expected < 300 {
+                let version = known.map_or(1, |thing| thing.version + 1);
+                model.insert(id, Thing { version, label, slug: kept.or(slug), count });
+            }
+            (api.send("PUT", &format!("things/{id}"), Some(&body), None).status().as_u16(), expected)
+        }
+        2 => {
+            let expected = if known.is_some() { 200 } else { 404 };
+            if let Some(thing) = model.get_mut(&id) {
+                thing.count = count;
+                thing.version += 1;
+            }
+            (api.send("PATCH", &format!("things/{id}"), Some(&json!({ "count": count })), None).status().as_u16(), expected)
+        }
+        3 => {
+            let expected = if model.remove(&id).is_some() { 204 } else { 404 };
+            (api.send("DELETE", &format!("things/{id}"), None, None).status().as_u16(), expected)
+        }
+        _ => {
+            let response = api.send("GET", &format!("things/{id}"), None, None);
+            let status = response.status().as_u16();
+            if let Some(thing) = &known {
+                let body: Value = response.json().unwrap();
+                assert_eq!(body["data"]["label"], json!(thing.label), "{context}");
+                assert_eq!(body["data"]["version"], json!(thing.version), "{context}");
+            }
+            (status, if known.is_some() { 200 } else { 404 })
+        }
+    };
+    assert_eq!(status, expected, "{context}: {id}");
+}
+
+/// A filtered, sorted walk over everything equals the model's.
+fn compare(api: &Api, random: &mut Random, model: &BTreeMap<Uuid, Thing>, context: &str) {
+    let least = i64::try_from(random.below(10)).unwrap();
+    let descending = random.below(2) == 0;
+    let mut expected: Vec<(Option<i64>, Uuid, String)> = model
+        .iter()
+        .filter(|(_, thing)| thing.count.is_some_and(|count| count >= least))
+        .map(|(id, thing)| (thing.count, *id, thing.label.clone()))
+        .collect();
+    expected.sort();
+    if descending {
+        expected.reverse();
+    }
+    let sort = if descending { "-count" } else { "count" };
+    let first = format!("things?count__gte={least}&sort={sort}&limit=7&fields=id,count,label");
+    let (mut path, mut found) = (first.clone(), Vec::new());
+    loop {
+        let page: Value = api.send("GET", &path, None, None).json().unwrap();
+        for row in page["data"].as_array().unwrap() {
+            let id = row["id"].as_str().unwrap().parse().unwrap();
+            found.push((row["count"].as_i64(), id, row["label"].as_str().unwrap().to_owned()));
+        }
+        match page["meta"]["next_cursor"].as_str() {
+            Some(cursor) => path = format!("{first}&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(found, expected, "{context}");
+}
+
+#[test]
+fn concurrent_writers_lose_no_update_and_share_no_key() {
+    on_both(|api| {
+        let created = api.send("POST", "things", Some(&json!({ "label": "counter", "count": 0 })), None);
+        let created: Value = created.json().unwrap();
+        let path = format!("things/{}", created["data"]["id"].as_str().unwrap());
+        std::thread::scope(|scope| {
+            for _ in 0..WRITERS {
+                scope.spawn(|| (0..ROUNDS).for_each(|_| increment(api, &path)));
+            }
+        });
+        let counter: Value = api.send("GET", &path, None, None).json().unwrap();
+        assert_eq!(counter["data"]["count"], json!(WRITERS * ROUNDS));
+        assert_eq!(counter["data"]["version"], json!(WRITERS * ROUNDS + 1));
+
+        for round in 0..ROUNDS {
+            let statuses: Vec<u16> = std::thread::scope(|scope| {
+                let writers: Vec<_> = (0..WRITERS)
+                    .map(|writer| {
+                        let body = json!({ "label": format!("{round}-{writer}"), "slug": format!("race-{round}") });
+                        scope.spawn(move || api.send("POST", "things", Some(&body), None).status().as_u16())
+                    })
+                    .collect();
+                writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+            });
+            assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
+            assert!(statuses.iter().all(|status| [201, 409].contains(status)), "{statuses:?}");
+        }
+    });
+}
+
+/// Adds one to the counter, reading again for as long as somebody else was faster.
+fn increment(api: &Api, path: &str) {
+    for _ in 0..10_000 {
+        let read = api.send("GET", path, None, None);
+        let tag = read.headers()["etag"].to_str().unwrap().to_owned();
+        let body: Value = read.json().unwrap();
+        let next = json!({ "count": body["data"]["count"].as_i64().unwrap() + 1 });
+        match api.send("PATCH", path, Some(&next), Some(&tag)).status().as_u16() {
+            200 => return,
+            412 => {}
+            other => panic!("an increment was answered {other}"),
+        }
+    }
+    panic!("an increment never got through");
+}

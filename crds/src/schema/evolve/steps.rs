@@ -1,0 +1,243 @@
+//! The steps from one schema to the next, in their order, each with its SQL, phase and class.
+//!
+//! Called by `evolve` when nothing was refused. What an old server could trip over is contract; a statement that
+//! scans a live table never blocks writers, and a step outside a transaction may be run again.
+
+use super::super::ddl::{
+    check_rule, column_definition, condition, create_index, create_table, create_unique, drop_index, ident,
+    reference_name, reference_rule, unique_key_part, value_check, value_check_name,
+};
+use super::super::{Check, Collection, DefaultValue, Field, Schema, UniqueKey};
+use super::{Pair, describe};
+use crate::field::Kind;
+use crate::plan::{Class, Phase, Step, StepSql};
+use crate::sql::Dialect;
+
+/// Every step: tables and columns, then what points to them, then indexes; contract after expand.
+pub(super) fn all(pairs: &[Pair], before: &Schema, schema: &Schema) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for pair in pairs.iter().filter(|pair| pair.old.is_none()) {
+        steps.push(table(&pair.new.collection, schema));
+    }
+    for pair in pairs {
+        columns(pair, schema, &mut steps);
+    }
+    for pair in pairs {
+        references(pair, schema, &mut steps);
+    }
+    for pair in pairs {
+        indexes(pair, schema, &mut steps);
+    }
+    for pair in pairs {
+        rules(pair, schema, &mut steps);
+        dropped(pair, before, &mut steps);
+    }
+    steps.sort_by_key(|step| step.phase);
+    steps
+}
+
+/// A safe, reversible step in one transaction before the rollout; others say how they differ.
+fn step(effect: String, collection: &Collection, postgres: StepSql, sqlite: StepSql) -> Step {
+    Step {
+        effect,
+        collection: collection.name.to_string(),
+        phase: Phase::Expand,
+        class: Class::Safe,
+        reversible: true,
+        transactional: true,
+        postgres,
+        sqlite,
+    }
+}
+
+fn sql(up: Vec<String>, down: Vec<String>) -> StepSql {
+    StepSql { up, down, violations: None }
+}
+
+fn table(collection: &Collection, schema: &Schema) -> Step {
+    let [postgres, sqlite] = [Dialect::Postgres, Dialect::Sqlite].map(|dialect| {
+        let down = format!("DROP TABLE {}", ident(&collection.table));
+        sql(vec![create_table(collection, schema, dialect)], vec![down])
+    });
+    step(format!("create table {}", collection.name), collection, postgres, sqlite)
+}
+
+fn columns(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
+    let Some(old) = &pair.old else { return };
+    let collection = &pair.new.collection;
+    for (position, field) in collection.declared() {
+        let before = pair.new.fields.get(position).copied().flatten().and_then(|before| old.fields.get(before));
+        match before {
+            None => {
+                let [postgres, sqlite] = [Dialect::Postgres, Dialect::Sqlite].map(|dialect| {
+                    let definition = column_definition(collection, position, schema, dialect);
+                    let table = ident(&collection.table);
+                    let add = format!("ALTER TABLE {table} ADD COLUMN {definition}");
+                    sql(vec![add], vec![format!("ALTER TABLE {table} DROP COLUMN {}", ident(&field.column))])
+                });
+                let effect = format!("add field {}.{}", collection.name, field.name);
+                steps.push(step(effect, collection, postgres, sqlite));
+                if let Some(rule) = value_check(field) {
+                    let effect = format!("check values of {}.{}", collection.name, field.name);
+                    let name = value_check_name(collection, field);
+                    steps.push(constraint(effect, collection, &name, &format!("CHECK {rule}"), None));
+                }
+            }
+            Some(before) => steps.extend(widened(collection, before, field)),
+        }
+    }
+}
+
+/// The check of an `enum` that has gained values.
+fn widened(collection: &Collection, before: &Field, field: &Field) -> Option<Step> {
+    let (Kind::Enumeration(was), Kind::Enumeration(is)) = (&before.kind, &field.kind) else { return None };
+    let gained: Vec<&str> = is.values.iter().filter(|v| !was.values.contains(v)).map(String::as_str).collect();
+    if gained.is_empty() {
+        return None;
+    }
+    let effect = format!("allow {}.{}: {}", collection.name, field.name, gained.join(", "));
+    let name = value_check_name(collection, field);
+    let was = value_check(before).map(|rule| format!("CHECK {rule}"));
+    Some(constraint(effect, collection, &name, &format!("CHECK {}", value_check(field)?), was.as_deref()))
+}
+
+/// Sets a constraint of PostgreSQL, in place of `was` if there is one: checked for new rows at once, for old ones
+/// without blocking anybody.
+fn constraint(effect: String, collection: &Collection, name: &str, rule: &str, was: Option<&str>) -> Step {
+    let (table, name) = (ident(&collection.table), ident(name));
+    let set = |rule: &str| {
+        vec![
+            format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}, ADD CONSTRAINT {name} {rule} NOT VALID"),
+            format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"),
+        ]
+    };
+    let drop = || vec![format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")];
+    let postgres = sql(set(rule), was.map_or_else(drop, set));
+    // With values that only the new rule allows, the old one cannot be had back.
+    Step { reversible: was.is_none(), transactional: false, ..step(effect, collection, postgres, StepSql::default()) }
+}
+
+fn references(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
+    let collection = &pair.new.collection;
+    for (position, field) in collection.declared() {
+        let fresh = pair.new.fields.get(position).is_none_or(Option::is_none);
+        let (Some(target), Some(rule), true) = (field.target(), reference_rule(field, schema), fresh) else {
+            continue;
+        };
+        let effect = format!("add reference {}.{} to {target}", collection.name, field.name);
+        let name = reference_name(collection, field);
+        if pair.old.is_some() {
+            steps.push(constraint(effect, collection, &name, &rule, None));
+            continue;
+        }
+        let (table, name) = (ident(&collection.table), ident(&name));
+        let postgres = sql(
+            vec![format!("ALTER TABLE {table} ADD CONSTRAINT {name} {rule}")],
+            vec![format!("ALTER TABLE {table} DROP CONSTRAINT {name}")],
+        );
+        steps.push(step(effect, collection, postgres, StepSql::default()));
+    }
+}
+
+fn indexes(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
+    let collection = &pair.new.collection;
+    let live = pair.old.is_some();
+    for key in collection.unique.iter().filter(|key| !pair.new.kept.contains(&key.name)) {
+        let made = |dialect| {
+            let mut made = sql(
+                vec![create_unique(key, collection, schema, dialect, live)],
+                vec![drop_index(&key.name, dialect, live)],
+            );
+            made.violations = (live && !cannot_agree(pair, key)).then(|| same_key(key, collection, schema, dialect));
+            made
+        };
+        let effect = format!("add {}", describe::unique(key, collection, schema));
+        let mut added = step(effect, collection, made(Dialect::Postgres), made(Dialect::Sqlite));
+        added.transactional = !live;
+        if added.postgres.violations.is_some() {
+            (added.phase, added.class) = (Phase::Contract, Class::DataDependent);
+        }
+        steps.push(added);
+    }
+    for index in collection.indexes.iter().filter(|index| !pair.new.kept.contains(&index.name)) {
+        let [postgres, sqlite] = [Dialect::Postgres, Dialect::Sqlite].map(|dialect| {
+            sql(vec![create_index(index, collection, dialect, live)], vec![drop_index(&index.name, dialect, live)])
+        });
+        let effect = format!("add {}", describe::index(index, collection));
+        steps.push(Step { transactional: !live, ..step(effect, collection, postgres, sqlite) });
+    }
+}
+
+/// A key with a new field that is null everywhere: nulls never agree.
+fn cannot_agree(pair: &Pair, key: &UniqueKey) -> bool {
+    key.fields.iter().any(|position| {
+        let fresh = pair.new.fields.get(*position).is_some_and(Option::is_none);
+        let field = pair.new.collection.fields.get(*position);
+        fresh && field.is_some_and(|field| !matches!(field.default, Some(DefaultValue::Value(_))))
+    })
+}
+
+/// The records that share a key, in one pass over the table.
+fn same_key(key: &UniqueKey, collection: &Collection, schema: &Schema, dialect: Dialect) -> String {
+    let parts: Vec<String> = key.fields.iter().map(|field| unique_key_part(key, *field, collection, dialect)).collect();
+    let mut takes_part: Vec<String> = parts.iter().map(|part| format!("{part} IS NOT NULL")).collect();
+    takes_part.extend(key.condition.iter().map(|filter| condition(filter, collection, schema, dialect)));
+    format!(
+        "SELECT count(*) OVER (), CAST(\"id\" AS text) FROM (SELECT \"id\", count(*) OVER (PARTITION BY {}) AS \"same\" \
+         FROM {} WHERE {}) AS \"keys\" WHERE \"same\" > 1 ORDER BY 2 LIMIT 10",
+        parts.join(", "),
+        ident(&collection.table),
+        takes_part.join(" AND "),
+    )
+}
+
+/// Checks that a table which is there did not have. New tables are made with theirs.
+fn rules(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
+    if pair.old.is_none() {
+        return;
+    }
+    let collection = &pair.new.collection;
+    for check in collection.checks.iter().filter(|check| !pair.new.kept.contains(&check.name)) {
+        let rule = format!("CHECK {}", check_rule(check, collection, schema));
+        let effect = format!("add {}", describe::check(check, collection, schema));
+        let mut added = constraint(effect, collection, &check.name, &rule, None);
+        (added.phase, added.class) = (Phase::Contract, Class::DataDependent);
+        added.postgres.violations = Some(broken(check, collection, schema, Dialect::Postgres));
+        added.sqlite.violations = Some(broken(check, collection, schema, Dialect::Sqlite));
+        steps.push(added);
+    }
+}
+
+fn broken(check: &Check, collection: &Collection, schema: &Schema, dialect: Dialect) -> String {
+    format!(
+        "SELECT count(*) OVER (), CAST(\"id\" AS text) FROM {} WHERE NOT ({}) ORDER BY 2 LIMIT 10",
+        ident(&collection.table),
+        condition(&check.that, collection, schema, dialect),
+    )
+}
+
+/// Indexes, keys and checks that are declared no longer.
+fn dropped(pair: &Pair, before: &Schema, steps: &mut Vec<Step>) {
+    let Some(old) = &pair.old else { return };
+    let mut push = |effect: String, reversible: bool, transactional: bool, sql: [StepSql; 2]| {
+        let [postgres, sqlite] = sql;
+        let dropped = step(format!("drop {effect}"), old, postgres, sqlite);
+        steps.push(Step { phase: Phase::Contract, reversible, transactional, ..dropped });
+    };
+    let both = [Dialect::Postgres, Dialect::Sqlite];
+    for key in old.unique.iter().filter(|key| !pair.new.kept.contains(&key.name)) {
+        let sql = both.map(|dialect| sql(vec![drop_index(&key.name, dialect, true)], Vec::new()));
+        push(describe::unique(key, old, before), false, false, sql);
+    }
+    for index in old.indexes.iter().filter(|index| !pair.new.kept.contains(&index.name)) {
+        let sql = both.map(|dialect| {
+            sql(vec![drop_index(&index.name, dialect, true)], vec![create_index(index, old, dialect, true)])
+        });
+        push(describe::index(index, old), true, false, sql);
+    }
+    for check in old.checks.iter().filter(|check| !pair.new.kept.contains(&check.name)) {
+        let (table, name) = (ident(&old.table), ident(&check.name));
+        let up = vec![format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")];
+        push(describe::check(check, old, before), false, true, [sql(up, Vec::new()), StepSql::default()]);
+    }
+}

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Called by run.sh through `mainstay-e2e`, which tells where the server is: every phase and every check for so many seconds.
+set -euo pipefail
+database=$1 seconds=$2
+
+url=E2E_${database^^}_URL
+exec "$HOME/.cache/mainstay/venv/bin/schemathesis" --config-file "$(dirname "$0")/schemathesis.toml" \
+  run "${!url}/openapi.json" --header "X-API-Key: $E2E_KEY" \
+  --checks all --phases examples,coverage,fuzzing,stateful --mode all \
+  --max-time "$seconds" --request-timeout 30 --continue-on-failure --no-color

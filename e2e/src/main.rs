@@ -1,0 +1,33 @@
+//! `mainstay-e2e DOCUMENTS sqlite|postgres COMMAND…`: runs a command while a server serves DOCUMENTS from a fresh database.
+//!
+//! Called by `e2e/contract/run.sh` and `bench/run.sh`, nested when both databases are wanted. The command finds
+//! `E2E_KEY`, and for its database `E2E_SQLITE_URL` or `E2E_POSTGRES_URL` (the API) and `…_DATABASE`. Ends as the command ends.
+#![allow(clippy::expect_used, clippy::print_stderr, reason = "a program for people, and a harness that fails by panicking")]
+
+use std::process::{Command, ExitCode};
+
+use mainstay_e2e::database::Database;
+use mainstay_e2e::server::{ADMIN_KEY, Server};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [documents, kind, program, rest @ ..] = arguments.as_slice() else {
+        eprintln!("usage: mainstay-e2e DOCUMENTS sqlite|postgres COMMAND [ARGUMENT…]");
+        return ExitCode::from(2);
+    };
+    let database = Database::new(kind);
+    let server = Server::start(documents, database.url());
+    let name = kind.to_uppercase();
+    let status = Command::new(program)
+        .args(rest)
+        .env("E2E_KEY", ADMIN_KEY)
+        .env(format!("E2E_{name}_URL"), &server.url)
+        .env(format!("E2E_{name}_DATABASE"), database.url())
+        .status()
+        .expect("the command runs");
+    let stopped = server.stop();
+    match status.success() && stopped.success() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}

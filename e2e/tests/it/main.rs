@@ -1,0 +1,6 @@
+//! One binary of all tests against running programs, and of the rules that the source keeps.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod kill;
+mod rules;
+mod world;
