@@ -43,7 +43,7 @@ fn build(spec: &FieldSpec, problems: &mut Problems) -> Option<Kind> {
     let scale = spec.scale.and_then(|scale| u8::try_from(scale).ok()).filter(|scale| *scale <= most);
     match (spec.scale, scale) {
         (None, _) => problems.hint(
-            "missing_option",
+            "required",
             "a decimal needs `scale`, its digits after the point",
             "for money, `scale: 2`",
         ),

@@ -252,3 +252,50 @@ fn scalar(member: &str) -> u32 {
         _ => member.chars().next_back().map_or(0, u32::from),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_what_both_dialects_read_alike() {
+        let cases: &[(&str, &[&str], &[&str])] = &[
+            ("[a-z]+", &["abc"], &["", "abc1", "1abc", "abc\n"]),
+            ("a|bc", &["a", "bc"], &["ac", "abc"]),
+            (r"\d{2,3}", &["12", "123"], &["1", "1234", "١٢"]),
+            (r"\w+\s\W\S\D", &["a_1 -xx"], &["é  -xx"]),
+            ("(?:ab){2}?c*?", &["abab", "ababcc"], &["ab"]),
+            ("(a(b)?)+", &["ab", "aab"], &["b"]),
+            (".", &["x", "é", "😀", "\u{85}"], &["\n", "\r", "\u{2028}", "xx"]),
+            (r"[\d\-x.^]+", &["1-x.^"], &["a"]),
+            (r"[^\s\d]", &["a"], &[" ", "1"]),
+            ("[-a]b[a-]", &["-ba", "ab-"], &["bb"]),
+            (r"[+--]", &["+", ",", "-"], &["."]),
+            (r"\x41[\x30-\x39]\/", &["A5/"], &["AA/"]),
+            (r"\bfoo\b.*", &["foo bar"], &["food"]),
+            (r"[&&~~\[a]", &["&", "~", "[", "a"], &["b"]),
+            ("[éö]", &["é"], &["e"]),
+            ("^a$", &["a"], &["aa"]),
+            ("", &[""], &["a"]),
+        ];
+        for (source, accepted, refused) in cases {
+            let pattern = Pattern::new(source).unwrap();
+            accepted.iter().for_each(|text| assert!(pattern.is_match(text), "{source} takes {text:?}"));
+            refused.iter().for_each(|text| assert!(!pattern.is_match(text), "{source} refuses {text:?}"));
+        }
+    }
+
+    #[test]
+    fn refuses_what_they_do_not() {
+        let cases = [
+            "(?=a)", "(?!a)", "(?<=a)", "(?<!a)", "(?i)a", "(?i:a)", "(?<n>a)", "(?P<n>a)", r"(a)\1", r"\k<n>", "a++", "a**",
+            "a{1}{2}", "*a", "(*a)", "a|*", "^*", r"\b+", r"\pL", r"\p{L}", r"\u0041", r"\0", r"\cA", r"\x4", r"\x{41}", r"\z",
+            r"\A", r"\B", r"\-", r"[\b]", "[]", "[^]", "[[a]", "[[:alpha:]]", "[a", "[z-a]", r"[\d-z]", "[a-b-c]", r"[a-\d]",
+            "(a", "a)", "a{", "a}", "a]", "a{,2}", "a{2,1}", "a{1001}", "a{x}", "\\", "\0", "[\0]", r"\é", r"(?",
+        ];
+        for source in cases {
+            assert!(Pattern::new(source).is_err(), "{source:?} must be refused");
+        }
+        assert!(Pattern::new("((a{1000}){1000}){1000}").is_err(), "too large when compiled");
+    }
+}
