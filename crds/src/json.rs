@@ -263,17 +263,24 @@ impl Reader<'_> {
 
 /// A number from its JSON text; the error is a code and a sentence.
 pub(crate) fn number(text: &str) -> Result<Number, (&'static str, &'static str)> {
-    if !is_number(text) {
-        return Err(("malformed", "not a JSON number"));
-    }
-    if text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
-        let double = text.parse::<f64>().ok().and_then(Number::from_f64);
-        return double.ok_or(("number_overflow", "the number is greater than a double can be"));
+    let integral = is_number(text) && !text.contains(['.', 'e', 'E']);
+    if !integral {
+        return double(text).and_then(|double| Number::from_f64(double).ok_or(OVERFLOW));
     }
     match text.parse::<i64>() {
         Ok(integer) if integer.unsigned_abs() <= MAX_SAFE_INTEGER.unsigned_abs() => Ok(Number::from(integer)),
         _ => Err(("integer_out_of_range", "integers are within ±9007199254740991")),
     }
+}
+
+const OVERFLOW: (&str, &str) = ("number_overflow", "the number is greater than a double can be");
+
+/// The double nearest to a number's JSON text, whether it is written as an integer or not.
+pub(crate) fn double(text: &str) -> Result<f64, (&'static str, &'static str)> {
+    if !is_number(text) {
+        return Err(("malformed", "not a JSON number"));
+    }
+    text.parse::<f64>().ok().filter(|double| double.is_finite()).ok_or(OVERFLOW)
 }
 
 /// The grammar of RFC 8259, section 6.

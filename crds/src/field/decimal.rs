@@ -4,7 +4,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{FieldKind, Kind, KindRow, ORDERED, bounds, wrong_type, write_null, write_quoted};
+use super::{FieldKind, Kind, KindRow, ORDERED, bounds, write_null, write_quoted, wrong_type};
 use crate::collection::FieldSpec;
 use crate::filter::Op;
 use crate::problem::Problems;
@@ -12,8 +12,7 @@ use crate::sql::ColumnType;
 use crate::value::Value;
 
 /// The row in the table of kinds.
-pub const ROW: KindRow =
-    KindRow { name: "decimal", options: &["precision", "scale", "minimum", "maximum"], build };
+pub const ROW: KindRow = KindRow { name: "decimal", options: &["precision", "scale", "minimum", "maximum"], build };
 
 /// As many digits as an `i64` holds whatever they are.
 const MAX_PRECISION: u8 = 18;
@@ -42,11 +41,9 @@ fn build(spec: &FieldSpec, problems: &mut Problems) -> Option<Kind> {
     let most = precision.unwrap_or(MAX_PRECISION);
     let scale = spec.scale.and_then(|scale| u8::try_from(scale).ok()).filter(|scale| *scale <= most);
     match (spec.scale, scale) {
-        (None, _) => problems.hint(
-            "required",
-            "a decimal needs `scale`, its digits after the point",
-            "for money, `scale: 2`",
-        ),
+        (None, _) => {
+            problems.hint("required", "a decimal needs `scale`, its digits after the point", "for money, `scale: 2`")
+        }
         (Some(_), None) => {
             problems.within("scale", |p| p.add("invalid_option", format!("`scale` is 0 to `precision`, {most}")));
         }

@@ -16,6 +16,7 @@ const MAX_LENGTH: usize = 2000;
 pub struct Pattern {
     source: String,
     regex: Regex,
+    holds_nul: bool,
 }
 
 impl Pattern {
@@ -24,12 +25,13 @@ impl Pattern {
         if source.len() > MAX_LENGTH {
             return Err(format!("a pattern has at most {MAX_LENGTH} bytes"));
         }
-        let mut reader = Reader { rest: source, out: String::from("^(?:"), depth: 0, repeatable: false };
+        let mut reader =
+            Reader { rest: source, out: String::from("^(?:"), depth: 0, repeatable: false, holds_nul: false };
         reader.read()?;
         reader.out.push_str(")$");
         let compiled = Regex::new(&reader.out);
         let regex = compiled.map_err(|_| "the pattern is not valid, or too large when compiled".to_owned())?;
-        Ok(Pattern { source: source.to_owned(), regex })
+        Ok(Pattern { source: source.to_owned(), regex, holds_nul: reader.holds_nul })
     }
 
     /// Whether the whole text matches.
@@ -40,6 +42,11 @@ impl Pattern {
     /// As declared.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// Whether NUL, which no text holds, would match somewhere: `.` and `[^a]` take it.
+    pub(super) fn holds_nul(&self) -> bool {
+        self.holds_nul
     }
 
     /// As published in JSON Schema: anchored at both ends.
@@ -54,11 +61,13 @@ struct Reader<'a> {
     depth: usize,
     /// Whether a quantifier may follow.
     repeatable: bool,
+    holds_nul: bool,
 }
 
 impl Reader<'_> {
     fn read(&mut self) -> Result<(), String> {
         while let Some(c) = self.next() {
+            self.holds_nul |= c == '.';
             match c {
                 '\\' => self.escape()?,
                 '[' => self.class()?,
@@ -99,7 +108,9 @@ impl Reader<'_> {
 
     fn open(&mut self) -> Result<(), String> {
         if self.rest.starts_with('?') && !self.take("?:") {
-            return Err("of the groups that begin with `(?`, only `(?:…)` is taken: no look-around, names or flags".into());
+            return Err(
+                "of the groups that begin with `(?`, only `(?:…)` is taken: no look-around, names or flags".into()
+            );
         }
         self.depth += 1;
         self.plain("(?:", false);
@@ -156,6 +167,7 @@ impl Reader<'_> {
     /// What stands for an escape, after its backslash. Inside a class it may be a class of its own.
     fn escaped(&mut self, in_class: bool) -> Result<String, String> {
         let c = self.next().ok_or("the pattern ends with `\\`")?;
+        self.holds_nul |= matches!(c, 'D' | 'W' | 'S') || c == 'x' && self.rest.starts_with("00");
         Ok(match c {
             'd' => "[0-9]".to_owned(),
             'D' => "[^0-9]".to_owned(),
@@ -184,6 +196,7 @@ impl Reader<'_> {
         self.out.push('[');
         if self.take("^") {
             self.out.push('^');
+            self.holds_nul = true;
         }
         if self.rest.starts_with(']') {
             return Err("a class `[]` is empty; write `\\]` for the character".to_owned());
@@ -288,10 +301,59 @@ mod tests {
     #[test]
     fn refuses_what_they_do_not() {
         let cases = [
-            "(?=a)", "(?!a)", "(?<=a)", "(?<!a)", "(?i)a", "(?i:a)", "(?<n>a)", "(?P<n>a)", r"(a)\1", r"\k<n>", "a++", "a**",
-            "a{1}{2}", "*a", "(*a)", "a|*", "^*", r"\b+", r"\pL", r"\p{L}", r"\u0041", r"\0", r"\cA", r"\x4", r"\x{41}", r"\z",
-            r"\A", r"\B", r"\-", r"[\b]", "[]", "[^]", "[[a]", "[[:alpha:]]", "[a", "[z-a]", r"[\d-z]", "[a-b-c]", r"[a-\d]",
-            "(a", "a)", "a{", "a}", "a]", "a{,2}", "a{2,1}", "a{1001}", "a{x}", "\\", "\0", "[\0]", r"\é", r"(?",
+            "(?=a)",
+            "(?!a)",
+            "(?<=a)",
+            "(?<!a)",
+            "(?i)a",
+            "(?i:a)",
+            "(?<n>a)",
+            "(?P<n>a)",
+            r"(a)\1",
+            r"\k<n>",
+            "a++",
+            "a**",
+            "a{1}{2}",
+            "*a",
+            "(*a)",
+            "a|*",
+            "^*",
+            r"\b+",
+            r"\pL",
+            r"\p{L}",
+            r"\u0041",
+            r"\0",
+            r"\cA",
+            r"\x4",
+            r"\x{41}",
+            r"\z",
+            r"\A",
+            r"\B",
+            r"\-",
+            r"[\b]",
+            "[]",
+            "[^]",
+            "[[a]",
+            "[[:alpha:]]",
+            "[a",
+            "[z-a]",
+            r"[\d-z]",
+            "[a-b-c]",
+            r"[a-\d]",
+            "(a",
+            "a)",
+            "a{",
+            "a}",
+            "a]",
+            "a{,2}",
+            "a{2,1}",
+            "a{1001}",
+            "a{x}",
+            "\\",
+            "\0",
+            "[\0]",
+            r"\é",
+            r"(?",
         ];
         for source in cases {
             assert!(Pattern::new(source).is_err(), "{source:?} must be refused");

@@ -1,3 +1,5 @@
+//! The reader and the writer against the RFCs, against serde_json, and against texts made to break them.
+
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
@@ -84,6 +86,11 @@ fn collects_every_problem() {
 }
 
 #[test]
+fn an_endless_integer_is_an_integer() {
+    assert_eq!(problems("9".repeat(500).as_bytes()), [(String::new(), "integer_out_of_range")]);
+}
+
+#[test]
 fn says_line_and_column() {
     let found = parse(b"{\n  \"a\": x\n}", 8).expect_err("must be refused");
     assert_eq!(found[0].message, "not JSON: a JSON value is expected at line 2, column 8");
@@ -148,11 +155,17 @@ fn any_json() -> impl Strategy<Value = Json> {
         (-super::MAX_SAFE_INTEGER..=super::MAX_SAFE_INTEGER).prop_map(Json::from),
         any::<f64>().prop_filter_map("finite", |double| serde_json::Number::from_f64(double).map(Json::Number)),
     ];
-    let scalar = prop_oneof![Just(Json::Null), any::<bool>().prop_map(Json::Bool), number, any::<String>().prop_map(Json::String)];
+    let scalar = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::Bool),
+        number,
+        any::<String>().prop_map(Json::String)
+    ];
     scalar.prop_recursive(4, 40, 6, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..6).prop_map(Json::Array),
-            proptest::collection::btree_map(any::<String>(), inner, 0..6).prop_map(|members| Json::Object(members.into_iter().collect())),
+            proptest::collection::btree_map(any::<String>(), inner, 0..6)
+                .prop_map(|members| Json::Object(members.into_iter().collect())),
         ]
     })
 }
