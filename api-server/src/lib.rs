@@ -1,1 +1,9 @@
-//! The API server.
+//! The API server of Mainstay: typed Collections as a production REST API over SQLite or PostgreSQL.
+//!
+//! The command line builds an [`app::App`] and starts [`http`]; requests pass `service`, `query` and `store`.
+
+pub mod documents;
+pub mod openapi;
+pub mod query;
+pub mod service;
+pub mod store;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mainstay_e2e::postgres::Postgres;
+use mainstay_e2e::database::Database;
 use mainstay_e2e::server::Server;
 use reqwest::blocking::Client;
 
@@ -11,18 +11,16 @@ use super::transcript;
 fn scenario(name: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
     let text = std::fs::read_to_string(folder.join(format!("{name}.http"))).unwrap();
+    let documents = folder.join("collections.yaml");
     let client = Client::new();
-    let on = |url: &str| {
-        let server = Server::builder(env!("CARGO_BIN_EXE_mainstay"))
-            .documents(folder.join("collections.yaml"))
-            .database_url(url)
-            .admin_key(transcript::ADMIN_KEY)
-            .start();
-        transcript::run(&client, &server.url(), &text)
+    let on = |kind: &str| {
+        let database = Database::new(kind);
+        let server = Server::start(documents.to_str().unwrap(), database.url());
+        transcript::run(&client, &server.url, &text)
     };
-    let sqlite = on("sqlite::memory:");
-    let postgres = on(&Postgres::shared().database());
-    pretty_assertions::assert_eq!(sqlite, postgres, "SQLite (left) and PostgreSQL (right) differ");
+    let sqlite = on("sqlite");
+    let postgres = on("postgres");
+    assert_eq!(sqlite, postgres, "SQLite (left) and PostgreSQL (right) differ");
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!(name, sqlite);
     });

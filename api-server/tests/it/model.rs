@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mainstay_e2e::postgres::Postgres;
-use mainstay_e2e::server::Server;
+use mainstay_e2e::database::Database;
+use mainstay_e2e::server::{ADMIN_KEY, Server};
 use reqwest::blocking::{Client, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::transcript::ADMIN_KEY;
 
 const OPERATIONS: u32 = 600;
 const WRITERS: i64 = 8;
@@ -57,13 +56,10 @@ impl Api {
 
 fn on_both(test: impl Fn(&Api)) {
     let documents = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/collections.yaml");
-    for url in ["sqlite::memory:".to_owned(), Postgres::shared().database()] {
-        let server = Server::builder(env!("CARGO_BIN_EXE_mainstay"))
-            .documents(&documents)
-            .database_url(&url)
-            .admin_key(ADMIN_KEY)
-            .start();
-        test(&Api { client: Client::new(), base: server.url() });
+    for kind in ["sqlite", "postgres"] {
+        let database = Database::new(kind);
+        let server = Server::start(documents.to_str().unwrap(), database.url());
+        test(&Api { client: Client::new(), base: server.url.clone() });
     }
 }
 

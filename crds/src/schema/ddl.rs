@@ -103,10 +103,11 @@ pub fn column_definition(collection: &Collection, position: usize, schema: &Sche
     text
 }
 
-/// The foreign key of a `ref` field as PostgreSQL's `ADD CONSTRAINT` takes it. What happens on a delete is the server's work.
+/// The foreign key of a `ref` field as PostgreSQL's `ADD CONSTRAINT` takes it. What happens on a delete is the server's
+/// work, which defers the constraint so that a cycle of references can go.
 pub fn reference_rule(field: &Field, schema: &Schema) -> Option<String> {
     let target = target_table(field, schema)?;
-    Some(format!("FOREIGN KEY ({}) REFERENCES {} (\"id\")", ident(&field.column), ident(target)))
+    Some(format!("FOREIGN KEY ({}) REFERENCES {} (\"id\") DEFERRABLE", ident(&field.column), ident(target)))
 }
 
 /// The name of a `ref` field's foreign key.
@@ -160,8 +161,7 @@ pub fn create_unique(
     dialect: Dialect,
     live: bool,
 ) -> String {
-    let parts: Vec<String> =
-        key.fields.iter().map(|field| unique_key_part(key, *field, collection, dialect)).collect();
+    let parts: Vec<String> = key.fields.iter().map(|field| unique_key_part(key, *field, collection, dialect)).collect();
     let mut text =
         format!("{} ({})", index_head("UNIQUE INDEX", &key.name, collection, dialect, live), parts.join(", "));
     if let Some(filter) = &key.condition {
@@ -206,5 +206,5 @@ fn target_table<'a>(field: &Field, schema: &'a Schema) -> Option<&'a str> {
     schema.get(field.target()?.as_str()).map(|target| target.table.as_str())
 }
 
-#[cfg(any())]
+#[cfg(test)]
 mod tests;

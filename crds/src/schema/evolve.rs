@@ -100,8 +100,7 @@ fn approval(applied: &Stored, steps: &[Step]) -> Option<String> {
     names.sort_unstable();
     names.dedup();
     let touched: Vec<_> = names.into_iter().filter_map(|name| applied.get(name)).collect();
-    (!effects.is_empty())
-        .then(|| sha256_hex(canonical(&json!({ "effects": effects, "applied": touched })).as_bytes()))
+    (!effects.is_empty()).then(|| sha256_hex(canonical(&json!({ "effects": effects, "applied": touched })).as_bytes()))
 }
 
 /// SHA-256 in lower-case hex.
@@ -122,5 +121,5 @@ fn unreadable(applied: &Stored, found: Vec<Vec<Problem>>) -> Vec<Problem> {
     problems.collect()
 }
 
-#[cfg(any())]
+#[cfg(test)]
 mod tests;

@@ -207,27 +207,49 @@ impl Compiler<'_> {
                 return;
             }
         };
-        match self.dialect {
-            Dialect::Postgres => {
-                self.operand(item, operand, out);
-                out.push(" = ANY(");
-                self.column(field, out);
-                out.push(")");
+        match (self.dialect, operand) {
+            (
+                _,
+                Operand::Value(Value::Null)
+                | Operand::Now
+                | Operand::AuthId
+                | Operand::AuthRoles
+                | Operand::AuthClaim(_),
+            ) => {
+                out.push("NULL");
             }
-            Dialect::Sqlite => {
+            (Dialect::Postgres, Operand::Value(_)) => self.any(field, item, operand, out),
+            // A null is in no empty array and EXISTS is never unknown, so that nulls are asked for before.
+            _ => {
                 out.push("CASE WHEN ");
                 self.column(field, out);
-                // EXISTS is never unknown, so that both nulls are asked for before it.
                 if let Operand::Field(other) = operand {
                     out.push(" IS NULL OR ");
                     self.column(*other, out);
                 }
-                out.push(" IS NULL THEN NULL ELSE EXISTS (SELECT 1 FROM json_each(");
-                self.column(field, out);
-                out.push(") AS \"item\" WHERE \"item\".\"value\" = ");
-                self.operand(item, operand, out);
-                out.push(") END");
+                out.push(" IS NULL THEN NULL ELSE ");
+                self.any(field, item, operand, out);
+                out.push(" END");
             }
+        }
+    }
+
+    fn any(&self, field: usize, item: ColumnType, operand: &Operand, out: &mut Sql) {
+        match self.dialect {
+            Dialect::Postgres => {
+                self.operand(item, operand, out);
+                out.push(" = ANY(");
+            }
+            Dialect::Sqlite => {
+                out.push("EXISTS (SELECT 1 FROM json_each(");
+            }
+        }
+        self.column(field, out);
+        out.push(")");
+        if self.dialect == Dialect::Sqlite {
+            out.push(" AS \"item\" WHERE \"item\".\"value\" = ");
+            self.operand(item, operand, out);
+            out.push(")");
         }
     }
 
@@ -281,3 +303,6 @@ fn successor(prefix: &str) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

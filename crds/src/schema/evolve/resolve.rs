@@ -29,12 +29,7 @@ pub(super) fn new(declared: &Arc<Collection>) -> Resolved {
 }
 
 /// The columns of a collection that is there. `fields` is each field's position in the applied collection.
-pub(super) fn existing(
-    old: &Collection,
-    declared: &Collection,
-    fields: Vec<Option<usize>>,
-    revision: i64,
-) -> Resolved {
+pub(super) fn existing(old: &Collection, declared: &Collection, fields: Vec<Option<usize>>, revision: i64) -> Resolved {
     let mut collection = declared.clone();
     let taken: BTreeSet<&str> = old.fields.iter().map(|field| field.column.as_str()).collect();
     for (field, before) in collection.fields.iter_mut().zip(&fields) {

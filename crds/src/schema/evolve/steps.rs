@@ -114,11 +114,7 @@ fn constraint(effect: String, collection: &Collection, name: &str, rule: &str, w
     let drop = || vec![format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")];
     let postgres = sql(set(rule), was.map_or_else(drop, set));
     // With values that only the new rule allows, the old one cannot be had back.
-    Step {
-        reversible: was.is_none(),
-        transactional: false,
-        ..step(effect, collection, postgres, StepSql::default())
-    }
+    Step { reversible: was.is_none(), transactional: false, ..step(effect, collection, postgres, StepSql::default()) }
 }
 
 fn references(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
@@ -165,10 +161,7 @@ fn indexes(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
     }
     for index in collection.indexes.iter().filter(|index| !pair.new.kept.contains(&index.name)) {
         let [postgres, sqlite] = [Dialect::Postgres, Dialect::Sqlite].map(|dialect| {
-            sql(
-                vec![create_index(index, collection, dialect, live)],
-                vec![drop_index(&index.name, dialect, live)],
-            )
+            sql(vec![create_index(index, collection, dialect, live)], vec![drop_index(&index.name, dialect, live)])
         });
         let effect = format!("add {}", describe::index(index, collection));
         steps.push(Step { transactional: !live, ..step(effect, collection, postgres, sqlite) });
@@ -186,8 +179,7 @@ fn cannot_agree(pair: &Pair, key: &UniqueKey) -> bool {
 
 /// The records that share a key, in one pass over the table.
 fn same_key(key: &UniqueKey, collection: &Collection, schema: &Schema, dialect: Dialect) -> String {
-    let parts: Vec<String> =
-        key.fields.iter().map(|field| unique_key_part(key, *field, collection, dialect)).collect();
+    let parts: Vec<String> = key.fields.iter().map(|field| unique_key_part(key, *field, collection, dialect)).collect();
     let mut takes_part: Vec<String> = parts.iter().map(|part| format!("{part} IS NOT NULL")).collect();
     takes_part.extend(key.condition.iter().map(|filter| condition(filter, collection, schema, dialect)));
     format!(

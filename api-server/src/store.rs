@@ -1,0 +1,175 @@
+//! The database behind one door: the only module that names Diesel.
+//!
+//! Built once by `app`, used by the services with closures that run on one connection. A closure finishes or rolls
+//! back even when the client goes away. Bodies are written once for both databases over [`Conn`].
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainstay_crds::sql::{Dialect, Sql};
+
+mod calendar;
+pub mod conn;
+mod connect;
+mod decode;
+mod encode;
+pub mod error;
+pub mod loader;
+mod pool;
+pub mod records;
+mod statement;
+mod transaction;
+pub mod url;
+mod writer;
+
+pub use conn::{Conn, Row};
+pub use error::Error;
+pub use loader::Find;
+pub use pool::PoolStatus;
+pub use url::DatabaseUrl;
+
+use connect::SqliteFile;
+use pool::Pool;
+use statement::Admission;
+use transaction::{attempt, autocommit, retry, transaction};
+
+/// Limits of the pool and of each session.
+#[derive(Clone, Debug)]
+pub struct PoolOptions {
+    /// The most connections to PostgreSQL, or readers of SQLite.
+    pub size: usize,
+    /// How long a request waits for a connection before it is turned away.
+    pub wait: Duration,
+    /// A connection older than this is replaced.
+    pub lifetime: Duration,
+    /// The longest a statement may run (PostgreSQL).
+    pub statement_timeout: Duration,
+    /// The longest a statement may wait for a lock (PostgreSQL).
+    pub lock_timeout: Duration,
+}
+
+impl Default for PoolOptions {
+    fn default() -> Self {
+        PoolOptions {
+            size: 10,
+            wait: Duration::from_secs(5),
+            lifetime: Duration::from_secs(1800),
+            statement_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why a body ends without a result: everything that it did is rolled back.
+#[derive(Debug)]
+pub enum Abort<E> {
+    /// The database failed.
+    Store(Error),
+    /// The caller's own reason.
+    Domain(E),
+}
+
+impl<E> From<Error> for Abort<E> {
+    fn from(error: Error) -> Self {
+        Abort::Store(error)
+    }
+}
+
+impl Abort<Infallible> {
+    /// The store's error, where there is no other.
+    pub fn into_store(self) -> Error {
+        match self {
+            Abort::Store(error) => error,
+            Abort::Domain(never) => match never {},
+        }
+    }
+}
+
+/// Figures of the store.
+#[derive(Clone, Copy, Debug)]
+pub struct Status {
+    /// The connections that read; on PostgreSQL all of them.
+    pub readers: PoolStatus,
+    /// SQLite's one writer.
+    pub writer: Option<PoolStatus>,
+}
+
+/// One database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    dialect: Dialect,
+    readers: Arc<Pool>,
+    /// The same as `readers` on PostgreSQL.
+    writer: Arc<Pool>,
+}
+
+impl Store {
+    /// Prepares the pools. PostgreSQL is not asked for yet, for it may be away; a SQLite file is locked to this process.
+    pub fn open(url: &DatabaseUrl, options: PoolOptions) -> Result<Store, Error> {
+        let admission = Arc::new(Admission::default());
+        let file = match url {
+            DatabaseUrl::Sqlite(path) => SqliteFile::at(path.clone()),
+            DatabaseUrl::SqliteTemporary => SqliteFile::temporary()?,
+            DatabaseUrl::Postgres(url) => {
+                let (url, size, wait, lifetime) = (url.clone(), options.size, options.wait, options.lifetime);
+                let open: pool::Open = Box::new(move || connect::postgres(&url, &options, &admission));
+                let pool = Arc::new(Pool::new(open, size, wait, lifetime)?);
+                return Ok(Store { dialect: Dialect::Postgres, readers: Arc::clone(&pool), writer: pool });
+            }
+        };
+        file.own()?;
+        let file = Arc::new(file);
+        let pool = |writer: bool, size: usize| {
+            let (file, admission) = (Arc::clone(&file), Arc::clone(&admission));
+            let open: pool::Open = Box::new(move || connect::sqlite(&file, writer, &admission));
+            // Nothing closes a file's connections from outside: they may live for ever.
+            Pool::new(open, size, options.wait, Duration::MAX).map(Arc::new)
+        };
+        Ok(Store { dialect: Dialect::Sqlite, readers: pool(false, options.size)?, writer: pool(true, 1)? })
+    }
+
+    /// Which database this is.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Runs a body that only reads. A dead connection is replaced once, and the body run again.
+    pub async fn read<T, E, F>(&self, body: F) -> Result<T, Abort<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: Fn(&mut Conn) -> Result<T, Abort<E>> + Send + Sync + 'static,
+    {
+        attempt(&self.readers, &Arc::new(body)).await
+    }
+
+    /// Runs a body in one transaction: all of it happens, or nothing. It is run again, as a whole, when it met another
+    /// transaction or a dead connection; [`Error::OutcomeUnknown`] when the connection broke during the commit.
+    pub async fn write<T, E, F>(&self, body: F) -> Result<T, Abort<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: Fn(&mut Conn) -> Result<T, Abort<E>> + Send + Sync + 'static,
+    {
+        let work = Arc::new(move |conn: &mut Conn| transaction(conn, &body));
+        retry(|| attempt(&self.writer, &work)).await
+    }
+
+    /// Runs one statement that is its own transaction: one round trip. The number of rows that it changed.
+    pub async fn write_one(&self, sql: Sql) -> Result<usize, Error> {
+        let done = retry(|| async { autocommit(&self.writer, &sql).await.map_err(Abort::<Infallible>::from) });
+        done.await.map_err(Abort::into_store)
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.read(|conn| Ok(conn.batch("SELECT 1")?)).await.map_err(Abort::<Infallible>::into_store)
+    }
+
+    /// Figures of the pools.
+    pub fn status(&self) -> Status {
+        let writer = (self.dialect == Dialect::Sqlite).then(|| self.writer.status());
+        Status { readers: self.readers.status(), writer }
+    }
+}

@@ -1,0 +1,167 @@
+//! One open connection, and the few things that one does with it.
+//!
+//! Handed by [`super::Store`] to the bodies of reads and writes, which are written once for both databases: all SQL
+//! is our own text, so this closed enum is all that differs. Never decides about transactions.
+
+use std::sync::Arc;
+
+use diesel::connection::{Connection as _, DefaultLoadingMode, LoadConnection, SimpleConnection};
+use diesel::pg::PgConnection;
+use diesel::row::{Field as _, Row as _};
+use diesel::sqlite::SqliteConnection;
+use mainstay_crds::Value;
+use mainstay_crds::sql::{ColumnType, Dialect, Sql};
+
+use super::decode;
+use super::error::Error;
+use super::statement::{Admission, Statement};
+
+/// A connection to either database.
+pub struct Conn {
+    pub(super) raw: Raw,
+    admission: Arc<Admission>,
+    /// A statement failed since the last `BEGIN`: PostgreSQL would answer `COMMIT` with a silent rollback.
+    pub(super) failed: bool,
+    /// The server closed it or cannot be reached.
+    pub(super) lost: bool,
+}
+
+pub(super) enum Raw {
+    Postgres(PgConnection),
+    Sqlite(SqliteConnection),
+}
+
+impl Conn {
+    pub(super) fn new(raw: Raw, admission: Arc<Admission>) -> Conn {
+        Conn { raw, admission, failed: false, lost: false }
+    }
+
+    /// Which database this is.
+    pub fn dialect(&self) -> Dialect {
+        match self.raw {
+            Raw::Postgres(_) => Dialect::Postgres,
+            Raw::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// Runs one statement; the number of rows that it changed.
+    pub fn execute(&mut self, sql: Sql) -> Result<usize, Error> {
+        let statement = Statement::new(sql, self.dialect(), &self.admission, false);
+        self.run(&statement)
+    }
+
+    /// As [`Conn::execute`], for a text that requests shape.
+    pub fn execute_varying(&mut self, sql: Sql) -> Result<usize, Error> {
+        let statement = Statement::new(sql, self.dialect(), &self.admission, true);
+        self.run(&statement)
+    }
+
+    fn run(&mut self, statement: &Statement) -> Result<usize, Error> {
+        let done = match &mut self.raw {
+            Raw::Postgres(connection) => connection.execute_returning_count(statement),
+            Raw::Sqlite(connection) => connection.execute_returning_count(statement),
+        };
+        self.note(done.map_err(Error::from))
+    }
+
+    /// Runs statements without binds, divided by `;`.
+    pub fn batch(&mut self, text: &str) -> Result<(), Error> {
+        let done = match &mut self.raw {
+            Raw::Postgres(connection) => connection.batch_execute(text),
+            Raw::Sqlite(connection) => connection.batch_execute(text),
+        };
+        self.note(done.map_err(Error::from))
+    }
+
+    /// Runs a query and gives every row to `each`.
+    pub fn query(&mut self, sql: Sql, each: impl FnMut(&Row<'_, '_, '_>) -> Result<(), Error>) -> Result<(), Error> {
+        self.load(sql, false, each)
+    }
+
+    /// As [`Conn::query`], for a text that requests shape.
+    pub fn query_varying(
+        &mut self,
+        sql: Sql,
+        each: impl FnMut(&Row<'_, '_, '_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.load(sql, true, each)
+    }
+
+    fn load(
+        &mut self,
+        sql: Sql,
+        varying: bool,
+        mut each: impl FnMut(&Row<'_, '_, '_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let statement = Statement::new(sql, self.dialect(), &self.admission, varying);
+        let done = match &mut self.raw {
+            Raw::Postgres(connection) => LoadConnection::<DefaultLoadingMode>::load(connection, &statement)
+                .map_err(Error::from)
+                .and_then(|mut rows| rows.try_for_each(|row| each(&Row::Postgres(&row?)))),
+            Raw::Sqlite(connection) => LoadConnection::<DefaultLoadingMode>::load(connection, &statement)
+                .map_err(Error::from)
+                .and_then(|mut rows| rows.try_for_each(|row| each(&Row::Sqlite(&row?)))),
+        };
+        self.note(done)
+    }
+
+    /// Lets references dangle until [`Conn::settle_references`] or the commit, so that a cycle can be deleted.
+    pub fn defer_references(&mut self) -> Result<(), Error> {
+        self.batch(match self.dialect() {
+            Dialect::Postgres => "SET CONSTRAINTS ALL DEFERRED",
+            Dialect::Sqlite => "PRAGMA defer_foreign_keys = ON",
+        })
+    }
+
+    /// Asks for every deferred reference now; SQLite does so at the commit.
+    pub fn settle_references(&mut self) -> Result<(), Error> {
+        match self.dialect() {
+            Dialect::Postgres => self.batch("SET CONSTRAINTS ALL IMMEDIATE"),
+            Dialect::Sqlite => Ok(()),
+        }
+    }
+
+    fn note<T>(&mut self, done: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &done {
+            self.failed = true;
+            self.lost |= error.is_lost();
+        }
+        done
+    }
+}
+
+/// One row of an answer.
+pub enum Row<'a, 'conn: 'a, 'query: 'a> {
+    /// In the binary format.
+    Postgres(&'a <PgConnection as LoadConnection>::Row<'conn, 'query>),
+    /// Valid until the next one.
+    Sqlite(&'a <SqliteConnection as LoadConnection>::Row<'conn, 'query>),
+}
+
+impl Row<'_, '_, '_> {
+    /// Reads one column by its position in the select list. `f` sees the value where it lies.
+    pub fn with<T>(&self, index: usize, column: ColumnType, f: impl FnOnce(Value<'_>) -> T) -> Result<T, Error> {
+        let missing = || Error::Other(format!("the answer has no column {index}"));
+        match self {
+            Row::Postgres(row) => {
+                let field = row.get(index).ok_or_else(missing)?;
+                match field.value() {
+                    None => Ok(f(Value::Null)),
+                    Some(value) => Ok(f(decode::postgres(column, value.as_bytes())?)),
+                }
+            }
+            Row::Sqlite(row) => {
+                let field = row.get(index).ok_or_else(missing)?;
+                match field.value() {
+                    None => Ok(f(Value::Null)),
+                    Some(value) => Ok(f(decode::sqlite(column, value)?)),
+                }
+            }
+        }
+    }
+
+    /// Reads one column into a value of its own.
+    pub fn value(&self, index: usize, column: ColumnType) -> Result<Value<'static>, Error> {
+        self.with(index, column, |value| value.into_owned())
+    }
+}

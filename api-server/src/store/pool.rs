@@ -1,0 +1,118 @@
+//! The connections of one database, by deadpool: how one is made, kept and thrown away.
+//!
+//! Used by [`super::Store`] alone. The connection travels with the closure that uses it onto a blocking thread, so that
+//! work whose client has left ends before its connection goes to anyone else. Connections are not tested before use:
+//! a dead one is found by its failure, and all idle ones go with it.
+
+use std::time::Duration;
+
+use deadpool::Runtime;
+use deadpool::managed::{Manager, Metrics, Object, Pool as Deadpool, PoolError, RecycleError, RecycleResult, Timeouts};
+
+use super::conn::Conn;
+use super::error::Error;
+
+/// Opens a connection. Blocking.
+pub(super) type Open = Box<dyn Fn() -> Result<Conn, Error> + Send + Sync>;
+
+/// A bounded set of connections.
+pub(super) struct Pool(Deadpool<Opener>);
+
+/// Makes connections, and says which may be used again.
+struct Opener {
+    open: std::sync::Arc<Open>,
+    lifetime: Duration,
+}
+
+/// Figures of a pool, for `/metrics`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// The most connections that it opens.
+    pub max: usize,
+    /// Open connections.
+    pub size: usize,
+    /// Open and not in use.
+    pub idle: usize,
+    /// Requests that wait for one.
+    pub waiting: usize,
+}
+
+/// A connection in use; back in the pool when dropped, unless it was lost.
+pub(super) struct Lease {
+    object: Object<Opener>,
+}
+
+impl Lease {
+    pub(super) fn conn(&mut self) -> &mut Conn {
+        &mut self.object
+    }
+
+    /// How long it was idle; `None` when it was opened for this lease.
+    pub(super) fn rested(&self) -> Option<Duration> {
+        let metrics = Object::metrics(&self.object);
+        metrics.recycled.map(|_| metrics.last_used())
+    }
+}
+
+impl Manager for Opener {
+    type Type = Conn;
+    type Error = Error;
+
+    async fn create(&self) -> Result<Conn, Error> {
+        let open = std::sync::Arc::clone(&self.open);
+        let opened = tokio::task::spawn_blocking(move || open()).await;
+        opened.map_err(|error| Error::Other(format!("opening a connection ended early: {error}")))?
+    }
+
+    async fn recycle(&self, conn: &mut Conn, metrics: &Metrics) -> RecycleResult<Error> {
+        match conn.lost || metrics.age() > self.lifetime {
+            true => Err(RecycleError::message("lost or old")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Pool {
+    pub(super) fn new(open: Open, size: usize, wait: Duration, lifetime: Duration) -> Result<Pool, Error> {
+        let timeouts = Timeouts { wait: Some(wait), create: None, recycle: None };
+        let manager = Opener { open: open.into(), lifetime };
+        let pool = Deadpool::builder(manager).max_size(size.max(1)).timeouts(timeouts).runtime(Runtime::Tokio1).build();
+        pool.map(Pool).map_err(|error| Error::Other(error.to_string()))
+    }
+
+    /// Waits for a connection: one that rests, or a new one.
+    pub(super) async fn take(&self) -> Result<Lease, Error> {
+        match self.0.get().await {
+            Ok(object) => Ok(Lease { object }),
+            Err(PoolError::Backend(error)) => Err(error),
+            Err(PoolError::Timeout(_)) => Err(Error::Busy("no connection became free")),
+            Err(error) => Err(Error::Other(error.to_string())),
+        }
+    }
+
+    /// Runs `work` on a blocking thread. A connection that it lost takes all idle ones with it.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        mut lease: Lease,
+        work: impl FnOnce(&mut Conn) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let span = tracing::Span::current();
+        let done = tokio::task::spawn_blocking(move || {
+            let done = span.in_scope(|| work(lease.conn()));
+            let lost = lease.conn().lost;
+            drop(lease);
+            (done, lost)
+        });
+        let (done, lost) =
+            done.await.map_err(|error| Error::Other(format!("the work on the database broke: {error}")))?;
+        if lost {
+            self.0.retain(|_, _| false);
+        }
+        Ok(done)
+    }
+
+    pub(super) fn status(&self) -> PoolStatus {
+        let status = self.0.status();
+        PoolStatus { max: status.max_size, size: status.size, idle: status.available, waiting: status.waiting }
+    }
+}

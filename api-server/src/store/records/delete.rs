@@ -1,0 +1,38 @@
+//! Deletes of one record, and the records that refer to it: what becomes of those is the service's to say.
+
+use mainstay_crds::Value;
+use mainstay_crds::schema::{Collection, ID};
+use mainstay_crds::sql::{ColumnType, Sql};
+use uuid::Uuid;
+
+use super::{column_type, from, push_column, push_lock, push_one_of, query_ids};
+use crate::store::conn::Conn;
+use crate::store::error::Error;
+
+/// Deletes a record; false when there is none. One that is referred to is [`Error::ForeignKey`].
+pub fn delete(conn: &mut Conn, collection: &Collection, id: Uuid) -> Result<bool, Error> {
+    let mut sql = Sql::new();
+    sql.push("DELETE FROM ").ident(&collection.table).push(" WHERE id = ");
+    sql.bind(column_type(collection, ID), Value::Uuid(id));
+    Ok(conn.execute(sql)? == 1)
+}
+
+/// The ids of at most `limit` records of `collection` whose reference `field` names one of `ids`, in their order.
+pub fn referrers(
+    conn: &mut Conn,
+    collection: &Collection,
+    field: usize,
+    ids: &[Uuid],
+    limit: u32,
+    lock: bool,
+) -> Result<Vec<Uuid>, Error> {
+    let dialect = conn.dialect();
+    let mut sql = Sql::new();
+    push_column(collection, ID, sql.push("SELECT "));
+    from(collection, &mut sql);
+    push_one_of(collection, field, ids, dialect, sql.push(" WHERE "));
+    push_column(collection, ID, sql.push(" ORDER BY "));
+    sql.push(" LIMIT ").bind(ColumnType::Integer, Value::Integer(i64::from(limit)));
+    push_lock(lock, dialect, &mut sql);
+    query_ids(conn, sql, false)
+}

@@ -1,0 +1,70 @@
+//! New records.
+//!
+//! A taken id or unique key is not an error of the database but an answer: `ON CONFLICT DO NOTHING` leaves the
+//! transaction alive on PostgreSQL, so that the caller can ask which key it was.
+
+use mainstay_crds::Value;
+use mainstay_crds::filter::eval::eval;
+use mainstay_crds::schema::ddl::unique_key_part;
+use mainstay_crds::schema::{Collection, ID, Schema, UniqueKey};
+use mainstay_crds::sql::Sql;
+
+use super::{column_type, from, push_filter};
+use crate::store::conn::Conn;
+use crate::store::error::Error;
+
+/// The statement that inserts a record, its values in the order of `collection.fields`. It changes no row where the
+/// id or a unique key is taken.
+pub fn insert_sql(collection: &Collection, record: &[Value<'static>]) -> Sql {
+    let mut sql = Sql::new();
+    sql.push("INSERT INTO ").ident(&collection.table);
+    for (index, field) in collection.fields.iter().enumerate() {
+        sql.push(if index == 0 { " (" } else { ", " }).ident(&field.column);
+    }
+    sql.push(") VALUES ");
+    for (index, value) in record.iter().enumerate() {
+        sql.push(if index == 0 { "(" } else { ", " }).bind(column_type(collection, index), value.clone());
+    }
+    sql.push(") ON CONFLICT DO NOTHING");
+    sql
+}
+
+/// Inserts a record; false when its id or a unique key is taken.
+pub fn insert(conn: &mut Conn, collection: &Collection, record: &[Value<'static>]) -> Result<bool, Error> {
+    Ok(conn.execute(insert_sql(collection, record))? == 1)
+}
+
+/// Whether another record holds this unique key's values: which key it was, for the message.
+pub fn taken_by(
+    conn: &mut Conn,
+    collection: &Collection,
+    schema: &Schema,
+    key: &UniqueKey,
+    record: &[Value<'static>],
+) -> Result<bool, Error> {
+    let takes_part = key.condition.as_ref().is_none_or(|filter| eval(filter, collection, record) == Some(true));
+    let values: Option<Vec<_>> = key.fields.iter().map(|field| record.get(*field).filter(|v| !v.is_null())).collect();
+    let (true, Some(values), Some(Value::Uuid(id))) = (takes_part, values, record.get(ID)) else { return Ok(false) };
+    let dialect = conn.dialect();
+    let mut sql = Sql::new();
+    from(collection, sql.push("SELECT 1"));
+    sql.push(" WHERE id <> ").bind(column_type(collection, ID), Value::Uuid(*id));
+    for (field, value) in key.fields.iter().zip(values) {
+        let value = match value {
+            Value::Text(text) if key.case_insensitive => Value::from(text.to_ascii_lowercase()),
+            value => value.clone(),
+        };
+        // In the words of the index, so that it answers.
+        sql.push(" AND ").push(&unique_key_part(key, *field, collection, dialect)).push(" = ");
+        sql.bind(column_type(collection, *field), value);
+    }
+    if let Some(filter) = &key.condition {
+        push_filter(filter, collection, schema, dialect, sql.push(" AND "));
+    }
+    let mut taken = false;
+    conn.query(sql, |_| {
+        taken = true;
+        Ok(())
+    })?;
+    Ok(taken)
+}

@@ -1,0 +1,186 @@
+//! Hostile requests on both databases: a 4xx with a path, never a 500, never another value than was sent.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+
+use mainstay_e2e::database::Database;
+use mainstay_e2e::server::{ADMIN_KEY, Server};
+use reqwest::blocking::Client;
+use serde_json::{Value, json};
+
+/// Texts that have broken other servers.
+const TEXTS: &[&str] = &[
+    "'; DROP TABLE things; --",
+    "\" OR 1=1 --",
+    "$1 ? :x @y %s {0} ${7*7}",
+    "a\\b\\\\c\\'",
+    "\u{1}\u{7f}\u{80}\u{9f}",
+    "\u{202e}right to left\u{feff}",
+    "\u{fffd}\u{ffff}\u{10ffff}",
+    "e\u{301} is not é",
+    "0",
+    "-0",
+    "1e400",
+    "NaN",
+    "null",
+    "true",
+    "99999-01-01T00:00:00Z",
+    "0000-00-00",
+    "00000000-0000-0000-0000-000000000000",
+    "[]",
+    "{\"a\":1}",
+    " ",
+    "../../etc/passwd",
+    "<script>",
+];
+
+const KINDS: &[&str] = &[
+    "label", "slug", "free", "code", "count", "ratio", "price", "active", "at", "day", "token", "state", "owner",
+    "extra", "tags", "numbers", "links", "moods", "blob", "secret", "origin", "margin", "id", "version", "created_at",
+];
+
+fn on_both(test: impl Fn(&Server, &Client)) {
+    let documents = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/collections.yaml");
+    for kind in ["sqlite", "postgres"] {
+        let database = Database::new(kind);
+        let server = Server::start(documents.to_str().unwrap(), database.url());
+        test(&server, &Client::new());
+        assert!(!server.log().contains("\"level\":\"ERROR\""), "an error was logged:\n{}", server.log());
+    }
+}
+
+/// Checks the status and, for a refusal, that every detail has a path, a code and a message.
+fn judge(context: &str, status: u16, body: &Value) {
+    assert!(status < 500, "{context}: {status} {body}");
+    if status == 400 {
+        let details = body["details"].as_array().unwrap_or_else(|| panic!("{context}: {body}"));
+        assert!(!details.is_empty(), "{context}: {body}");
+        for detail in details {
+            let told = |name: &str| detail[name].as_str().is_some_and(|text| name == "path" || !text.is_empty());
+            assert!(told("path") && told("code") && told("message"), "{context}: {detail}");
+        }
+    }
+}
+
+#[test]
+fn every_text_in_every_field_and_filter() {
+    on_both(|server, client| {
+        let things = format!("{}/api/v1/things", server.url);
+        for text in TEXTS {
+            for field in KINDS {
+                let body = json!({ "label": "hostile", *field: text });
+                let sent = client.post(&things).header("X-API-Key", ADMIN_KEY).json(&body).send().unwrap();
+                let status = sent.status().as_u16();
+                let answer: Value = sent.json().unwrap();
+                let context = format!("{field} = {text:?}");
+                judge(&context, status, &answer);
+                let kept = ["label", "free", "slug", "code", "tags"].contains(field);
+                if status == 201 && kept {
+                    assert_eq!(answer["data"][*field], json!(text), "{context}");
+                    let id = answer["data"]["id"].as_str().unwrap();
+                    let read = client.get(format!("{things}/{id}")).header("X-API-Key", ADMIN_KEY).send().unwrap();
+                    assert_eq!(read.json::<Value>().unwrap()["data"], answer["data"], "{context}");
+                }
+                for operator in ["", "__ne", "__gt", "__in", "__contains", "__icontains", "__startswith", "__has", "__isnull"] {
+                    let query = [(format!("{field}{operator}"), *text), ("limit".to_owned(), "1")];
+                    let read = client.get(&things).header("X-API-Key", ADMIN_KEY).query(&query).send().unwrap();
+                    let status = read.status().as_u16();
+                    judge(&format!("{query:?}"), status, &read.json().unwrap());
+                }
+            }
+            for name in [text, &"sort", &"fields", &"include", &"cursor", &"limit", &"offset", &"count"] {
+                let read = client.get(&things).header("X-API-Key", ADMIN_KEY).query(&[(name, text)]).send().unwrap();
+                let status = read.status().as_u16();
+                judge(&format!("{name}={text}"), status, &read.json().unwrap());
+            }
+        }
+    });
+}
+
+#[test]
+fn bodies_that_are_too_much() {
+    on_both(|server, client| {
+        let things = format!("{}/api/v1/things", server.url);
+        let deep = |open: &str, close: &str| format!("{{\"label\":\"x\",\"extra\":{}1{}}}", open.repeat(5000), close.repeat(5000));
+        let large = format!("{{\"label\":\"x\",\"free\":\"{}\"}}", "a".repeat(10 << 20));
+        let full = format!("{{\"label\":\"x\",\"free\":\"{}\"}}", "a".repeat((1 << 20) - 100));
+        let many = format!("[{}]", vec!["{\"label\":\"x\"}"; 1001].join(","));
+        let problems = format!("[{}]", vec!["{\"label\":5}"; 1000].join(","));
+        for (name, body, expected) in [
+            ("10 MB", large.as_str(), 413),
+            ("1 MiB", &full, 201),
+            ("deep objects", &deep("{\"a\":", "}"), 400),
+            ("deep arrays", &deep("[", "]"), 400),
+            ("1001 records", &many, 400),
+            ("1000 problems", &problems, 400),
+            ("empty", "", 400),
+            ("not UTF-8 is not text", "\"\\ud800\"", 400),
+        ] {
+            let sent = client.post(&things).header("X-API-Key", ADMIN_KEY).header("Content-Type", "application/json");
+            let sent = sent.body(body.to_owned()).send().unwrap();
+            let status = sent.status().as_u16();
+            let answer: Value = sent.json().unwrap();
+            assert_eq!(status, expected, "{name}: {answer}");
+            if name == "1000 problems" {
+                assert_eq!(answer["details"].as_array().unwrap().len(), 1000);
+            }
+        }
+    });
+}
+
+#[test]
+fn requests_that_are_hardly_http() {
+    on_both(|server, _| {
+        let address = server.url.strip_prefix("http://").unwrap().to_owned();
+        let long = "a".repeat(60_000);
+        let huge = "a".repeat(300_000);
+        for (name, request, expected) in [
+            ("a long URL", format!("GET /api/v1/things?free={long} HTTP/1.1\r\nHost: x\r\n\r\n"), "414"),
+            ("a huge header", format!("GET /health HTTP/1.1\r\nHost: x\r\nX-A: {huge}\r\n\r\n"), "4"),
+            ("raw bytes in the path", "GET /api/v1/th\u{ff}ings HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "4"),
+            ("no such version", "GET / HTTP/9.9\r\nHost: x\r\n\r\n".to_owned(), "4"),
+            (
+                "two lengths",
+                "POST /api/v1/things HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}".to_owned(),
+                "4",
+            ),
+            (
+                "a length and chunks",
+                "POST /api/v1/things HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+                    .to_owned(),
+                "4",
+            ),
+            ("a dotted path", "GET /api/v1/things/../../health HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "4"),
+            ("an encoded slash", "GET /api/v1/things%2f HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "4"),
+            ("a NUL in the path", "GET /api/v1/things%00 HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "4"),
+        ] {
+            let mut stream = TcpStream::connect(&address).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            // The server may answer and close before all of it is sent.
+            drop(stream.write_all(request.as_bytes()));
+            let mut answer = [0u8; 64];
+            let length = stream.read(&mut answer).unwrap_or(0);
+            let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+            let status = answer.strip_prefix("HTTP/1.1 ").unwrap_or("closed");
+            assert!(status.starts_with(expected) || status == "closed", "{name}: {answer}");
+        }
+    });
+}
+
+#[test]
+fn unbounded_filter_shapes_do_not_grow_the_server() {
+    on_both(|server, client| {
+        let things = format!("{}/api/v1/things", server.url);
+        for length in 1..90 {
+            let ids: Vec<String> = (0..length).map(|n| n.to_string()).collect();
+            let query = [("count__in", ids.join(",")), ("fields", "label".to_owned())];
+            let read = client.get(&things).header("X-API-Key", ADMIN_KEY).query(&query).send().unwrap();
+            assert_eq!(read.status().as_u16(), 200);
+        }
+        let over: Vec<String> = (0..200).map(|n| n.to_string()).collect();
+        let read = client.get(&things).header("X-API-Key", ADMIN_KEY).query(&[("count__in", over.join(","))]).send();
+        assert_eq!(read.unwrap().status().as_u16(), 400);
+    });
+}
