@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 pub mod check;
 
-pub use check::{Document, check};
+pub use check::{Document, check, check_stored};
 
 /// A typed set of records. Becomes one table and its part of the API.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

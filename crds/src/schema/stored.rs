@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::{Collection, Schema};
 use crate::Problem;
-use crate::collection::{CollectionSpec, Columns, Document, check};
+use crate::collection::{CollectionSpec, Columns, Document, check_stored};
 
 /// The applied schema. Its JSON is the `schema` of `mainstay migrate status --output json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -61,7 +60,7 @@ impl Stored {
     pub fn schema(&self) -> Result<Schema, Vec<Vec<Problem>>> {
         let documents: Result<Vec<Document>, Vec<Vec<Problem>>> =
             self.collections.iter().map(StoredCollection::document).collect();
-        let checked = check(&documents?)?;
+        let checked = check_stored(&documents?)?;
         let applied = checked.collections.iter().filter_map(|collection| {
             let stored = self.get(collection.name.as_str())?;
             let mut collection = Collection::clone(collection);
@@ -74,16 +73,10 @@ impl Stored {
 
 impl StoredCollection {
     fn document(&self) -> Result<Document, Vec<Vec<Problem>>> {
-        let spec = serde_json::to_value(&self.spec).map_err(|error| {
+        Document::new(&self.name, &self.spec).map_err(|error| {
             let message = format!("the applied collection `{}` cannot be written as JSON: {error}", self.name);
             vec![vec![Problem { path: String::new(), code: "unreadable", message, hint: None }]]
-        })?;
-        Ok(Document(json!({
-            "apiVersion": "mainstay.dev/v1alpha1",
-            "kind": "Collection",
-            "metadata": { "name": self.name },
-            "spec": spec,
-        })))
+        })
     }
 
     /// Puts the names of the database into a collection that was checked from this document.

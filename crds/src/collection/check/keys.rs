@@ -18,6 +18,8 @@ use crate::sql::ColumnType;
 const MAX_TEXT: usize = 2600;
 /// The most bytes of all columns together, less the id.
 const MAX_BYTES: usize = 2660;
+/// What a column of PostgreSQL takes that is not text.
+const MAX_SCALAR: usize = 16;
 /// The most columns of one key or index.
 const MAX_KEYS: usize = 16;
 
@@ -165,8 +167,9 @@ fn fits(draft: &Draft, fields: &[usize], problems: &mut Problems) {
         }
         match field.kind.key_bytes() {
             Some(size) => {
-                text += if field.kind.column() == ColumnType::Text { size } else { 0 };
-                bytes += size;
+                let is_text = field.kind.column() == ColumnType::Text;
+                text += if is_text { size } else { 0 };
+                bytes += if is_text { size } else { size.min(MAX_SCALAR) };
             }
             None if draft.tainted.contains(field.name.as_str()) => return,
             None => {
