@@ -1,4 +1,4 @@
-//! The document of one collection of every kind, as a snapshot, and what holds for every document.
+//! The document of one collection of every kind, as a snapshot (without `users`, which every document has), and what holds for every document.
 
 use std::collections::BTreeSet;
 
@@ -72,7 +72,12 @@ fn ids(document: &Json) -> Vec<&str> {
 
 #[test]
 fn the_document_of_every_kind() {
-    insta::assert_json_snapshot!(printed(&[("things", every_kind())]));
+    let mut document = printed(&[("things", every_kind())]);
+    document["paths"].as_object_mut().unwrap().retain(|path, _| !path.contains("users"));
+    document["components"]["schemas"].as_object_mut().unwrap().retain(|name, _| !name.starts_with("User"));
+    // The version changes with every release.
+    document["info"]["version"] = json!("0");
+    insta::assert_yaml_snapshot!(document);
 }
 
 #[test]
@@ -94,14 +99,18 @@ fn every_reference_resolves_and_every_component_is_used() {
 
 #[test]
 fn names_are_unique_even_when_collections_collide() {
-    let plain = json!({ "fields": [{ "name": "title", "type": "text" }] });
-    let list = json!({ "fields": [], "singular": "market-list" });
-    let document = printed(&[("a-1", plain.clone()), ("a1", plain.clone()), ("markets", plain.clone()), ("x", list)]);
+    let named = |singular: &str| json!({ "fields": [{ "name": "title", "type": "text" }], "singular": singular });
+    let collections =
+        [("a-1", "one"), ("a1", "two"), ("markets", "market"), ("x", "market-answer"), ("y", "list-meta")];
+    let document = printed(&collections.map(|(name, singular)| (name, named(singular))));
     let all = ids(&document);
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "{all:?}");
     let schemas = document["components"]["schemas"].as_object().unwrap();
-    assert!(schemas["MarketList"]["properties"].get("data").is_some());
-    assert!(schemas.contains_key("MarketList2"));
+    for (name, property) in
+        [("MarketAnswer", "data"), ("MarketAnswer2", "title"), ("ListMeta", "limit"), ("ListMeta2", "title")]
+    {
+        assert!(schemas[name]["properties"].get(property).is_some(), "{name}");
+    }
 }
 
 #[test]
