@@ -2,6 +2,8 @@
 //!
 //! The command line builds an [`app::App`] and starts [`http`]; requests pass `service`, `query` and `store`.
 
+pub mod documents;
+pub mod openapi;
 pub mod query;
 pub mod service;
 pub mod store;
