@@ -14,7 +14,7 @@ use mainstay_e2e::postgres::Postgres;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use super::schema::{Applied, apply, applied};
+use super::schema::{Applied, applied, apply};
 use super::{Abort, Conn, DatabaseUrl, Error, PoolOptions, Store, records};
 
 mod connections;
@@ -26,7 +26,7 @@ mod values;
 const NOW: i64 = 1_706_702_400_000_000;
 const PHASES: [Phase; 3] = [Phase::Expand, Phase::Backfill, Phase::Contract];
 
-fn document(name: &str, spec: Json) -> Document {
+pub(super) fn document(name: &str, spec: Json) -> Document {
     let mut spec = spec;
     spec["backendRef"] = json!({ "name": "test" });
     let metadata = json!({ "name": name });
@@ -58,7 +58,7 @@ async fn migrate(store: &Store, run: &Evolution, phases: &'static [Phase]) -> Re
 }
 
 /// Both databases with the tables of these documents.
-async fn both_with(documents: &[Document]) -> ([Store; 2], Arc<Schema>) {
+pub(super) async fn both_with(documents: &[Document]) -> ([Store; 2], Arc<Schema>) {
     let run = way(&Stored::default(), &schema_of(documents));
     let stores = both();
     for store in &stores {
@@ -67,14 +67,14 @@ async fn both_with(documents: &[Document]) -> ([Store; 2], Arc<Schema>) {
     (stores, Arc::new(run.schema))
 }
 
-async fn read<T: Send + 'static>(
+pub(super) async fn read<T: Send + 'static>(
     store: &Store,
     body: impl Fn(&mut Conn) -> Result<T, Error> + Send + Sync + 'static,
 ) -> Result<T, Error> {
     store.read(move |conn| Ok(body(conn)?)).await.map_err(Abort::<Infallible>::into_store)
 }
 
-async fn write<T: Send + 'static>(
+pub(super) async fn write<T: Send + 'static>(
     store: &Store,
     body: impl Fn(&mut Conn) -> Result<T, Error> + Send + Sync + 'static,
 ) -> Result<T, Error> {
@@ -83,12 +83,7 @@ async fn write<T: Send + 'static>(
 
 /// A record of a collection: its system fields, then these values.
 fn record(id: u128, values: Vec<Value<'static>>) -> Vec<Value<'static>> {
-    let system = [
-        Value::Uuid(Uuid::from_u128(id)),
-        Value::Integer(1),
-        Value::Timestamp(NOW),
-        Value::Timestamp(NOW),
-    ];
+    let system = [Value::Uuid(Uuid::from_u128(id)), Value::Integer(1), Value::Timestamp(NOW), Value::Timestamp(NOW)];
     system.into_iter().chain(values).collect()
 }
 

@@ -125,7 +125,11 @@ async fn broken_rules_are_told_apart() {
         assert!(insert(store, people, person(1, "ann@x", "A", Value::Null)).await.unwrap());
         assert!(insert(store, people, person(2, "bob@x", "B", Value::Uuid(Uuid::from_u128(1)))).await.unwrap());
         // Taken: by id, by a plain key, by a folded key.
-        for taken in [person(1, "new@x", "N", Value::Null), person(3, "new@x", "A", Value::Null), person(3, "ANN@x", "N", Value::Null)] {
+        for taken in [
+            person(1, "new@x", "N", Value::Null),
+            person(3, "new@x", "A", Value::Null),
+            person(3, "ANN@x", "N", Value::Null),
+        ] {
             assert!(!insert(store, people, taken.clone()).await.unwrap());
             assert!(!store.create(people, &taken).await.unwrap());
         }
@@ -133,13 +137,15 @@ async fn broken_rules_are_told_apart() {
         let candidate = person(3, "ANN@x", "N", Value::Null);
         let taken = read(store, move |conn| {
             let keys = collection.unique.iter();
-            keys.map(|key| records::taken_by(conn, &collection, &schema, key, &candidate)).collect::<Result<Vec<_>, _>>()
+            keys.map(|key| records::taken_by(conn, &collection, &schema, key, &candidate))
+                .collect::<Result<Vec<_>, _>>()
         });
         assert_eq!(taken.await.unwrap(), [false, true]);
         for (field, value) in [(4, text("ANN@x")), (5, text("A"))] {
             let collection = Arc::clone(people);
             let id = Uuid::from_u128(2);
-            let done = write(store, move |conn| records::update(conn, &collection, id, &[(field, value.clone())])).await;
+            let done =
+                write(store, move |conn| records::update(conn, &collection, id, &[(field, value.clone())])).await;
             let Err(Error::Unique { constraint, columns }) = done else { panic!("{done:?}") };
             let key = people.unique.iter().find(|key| key.fields == [field]).unwrap();
             let named = constraint.as_ref().is_some_and(|name| *name == key.name);
