@@ -4,7 +4,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{FieldKind, Kind, KindRow, ORDERED, bounds, write_null, write_quoted, wrong_type};
+use super::{FieldKind, Kind, KindRow, ORDERED, bounds, range, write_null, write_quoted, wrong_type};
 use crate::collection::FieldSpec;
 use crate::filter::Op;
 use crate::problem::Problems;
@@ -166,8 +166,11 @@ impl FieldKind for Decimal {
     }
 
     fn json_schema(&self) -> Json {
-        // Bounds of a string cannot be said in JSON Schema; that nothing is negative can.
-        let sign = if self.minimum.is_some_and(|minimum| minimum >= 0) { "" } else { "-?" };
+        if self.minimum.is_some() || self.maximum.is_some() {
+            let limit = 10i64.pow(self.precision.into()) - 1;
+            let range = range::decimal(self.minimum.unwrap_or(-limit), self.maximum.unwrap_or(limit), self.scale);
+            return json!({ "type": "string", "format": "decimal", "pattern": format!("^{range}$") });
+        }
         let whole = match self.precision - self.scale {
             0 => "0".to_owned(),
             most => format!("[0-9]{{1,{most}}}"),
@@ -176,6 +179,6 @@ impl FieldKind for Decimal {
             0 => String::new(),
             most => format!("(?:\\.[0-9]{{1,{most}}})?"),
         };
-        json!({ "type": "string", "format": "decimal", "pattern": format!("^{sign}{whole}{fraction}$") })
+        json!({ "type": "string", "format": "decimal", "pattern": format!("^-?{whole}{fraction}$") })
     }
 }
