@@ -41,9 +41,11 @@ fn build(spec: &FieldSpec, problems: &mut Problems) -> Option<Kind> {
     let most = precision.unwrap_or(MAX_PRECISION);
     let scale = spec.scale.and_then(|scale| u8::try_from(scale).ok()).filter(|scale| *scale <= most);
     match (spec.scale, scale) {
-        (None, _) => {
-            problems.hint("required", "a decimal needs `scale`, its digits after the point", "for money, `scale: 2`")
-        }
+        (None, _) => problems.hint(
+            "missing_option",
+            "a decimal needs `scale`, its digits after the point",
+            "for money, `scale: 2`",
+        ),
         (Some(_), None) => {
             problems.within("scale", |p| p.add("invalid_option", format!("`scale` is 0 to `precision`, {most}")));
         }
@@ -166,10 +168,12 @@ impl FieldKind for Decimal {
     }
 
     fn json_schema(&self) -> Json {
-        if self.minimum.is_some() || self.maximum.is_some() {
+        // No `format`: client generators take `decimal` for a floating-point number.
+        let not_negative = self.minimum == Some(0) && self.maximum.is_none();
+        if !not_negative && (self.minimum.is_some() || self.maximum.is_some()) {
             let limit = 10i64.pow(self.precision.into()) - 1;
             let range = range::decimal(self.minimum.unwrap_or(-limit), self.maximum.unwrap_or(limit), self.scale);
-            return json!({ "type": "string", "format": "decimal", "pattern": format!("^{range}$") });
+            return json!({ "type": "string", "pattern": format!("^{range}$") });
         }
         let whole = match self.precision - self.scale {
             0 => "0".to_owned(),
@@ -179,6 +183,7 @@ impl FieldKind for Decimal {
             0 => String::new(),
             most => format!("(?:\\.[0-9]{{1,{most}}})?"),
         };
-        json!({ "type": "string", "format": "decimal", "pattern": format!("^-?{whole}{fraction}$") })
+        let sign = if not_negative { "" } else { "-?" };
+        json!({ "type": "string", "pattern": format!("^{sign}{whole}{fraction}$") })
     }
 }

@@ -199,6 +199,8 @@ fn decimal() {
             (json!("1234567890123456789"), &["too_many_digits"]),
         ],
     );
+    let never_negative = kind(json!({"type":"decimal","scale":1,"minimum":"0.0"})).json_schema();
+    assert_eq!(never_negative["pattern"], r"^[0-9]{1,17}(?:\.[0-9]{1,1})?$");
     let positive = kind(json!({"type":"decimal","precision":4,"scale":1,"minimum":"0.1"})).json_schema();
     assert_eq!(
         positive["pattern"],
