@@ -24,8 +24,8 @@ pub(crate) mod structure;
 pub use names::RESERVED;
 pub use structure::API_VERSION;
 
-/// Keys of a spec that later versions bring.
-const LATER: [&str; 4] = ["cache", "history", "audit", "search"];
+/// Where later versions bring something.
+const LATER: [&str; 4] = ["/spec/cache", "/spec/history", "/spec/audit", "/spec/search"];
 
 /// A Collection document as JSON: `apiVersion`, `kind`, `metadata`, `spec`.
 #[derive(Clone, Debug)]
@@ -153,7 +153,14 @@ fn draft(position: Option<usize>, document: &Json, structural: &[Problem], built
         fields::add_builtin(&mut draft);
     }
     fields::read(&mut draft, structural);
-    draft.collection.spec = serde_json::from_value(draft.spec.clone()).unwrap_or_default();
+    match serde_json::from_value(draft.spec.clone()) {
+        Ok(spec) => draft.collection.spec = spec,
+        // What the first layer left out may be missed here; otherwise both layers would disagree.
+        Err(error) if structural.is_empty() => {
+            draft.problems.within("spec", |problems| problems.add("wrong_type", error.to_string()));
+        }
+        Err(_) => {}
+    }
     if users {
         draft.collection.spec.fields.splice(0..0, builtin::users());
     }
