@@ -109,9 +109,12 @@ fn check_all(documents: &[Document], builtin: Builtin) -> Result<Schema, Vec<Vec
         drafts.extend(draft(None, &users, &[], builtin));
     }
     names::distinct(&mut drafts);
-    references(&mut drafts);
+    references(&mut drafts, documents);
     let schema = assemble(&drafts);
-    let broken: Broken = drafts.iter().map(|d| (d.collection.name.to_string(), d.broken.clone())).collect();
+    let mut broken = Broken::new();
+    for draft in &drafts {
+        broken.entry(draft.collection.name.to_string()).or_default().extend(draft.broken.iter().cloned());
+    }
     for draft in &mut drafts {
         keys::resolve(draft, &schema, &broken);
         access::resolve(draft, &schema, &broken);
@@ -176,8 +179,12 @@ fn assemble(drafts: &[Draft]) -> Schema {
 }
 
 /// Every reference points to a declared collection.
-fn references(drafts: &mut [Draft]) {
-    let known: BTreeSet<String> = drafts.iter().map(|draft| draft.collection.name.to_string()).collect();
+fn references(drafts: &mut [Draft], documents: &[Document]) {
+    let mut known: BTreeSet<String> = drafts.iter().map(|draft| draft.collection.name.to_string()).collect();
+    // A name that is refused is still what others mean, as it is and as it should be.
+    let declared = || documents.iter().filter_map(Document::name);
+    known.extend(declared().map(str::to_owned));
+    known.extend(declared().filter_map(names::corrected).map(|name| name.to_string()));
     for draft in drafts {
         let Draft { collection, origins, problems, .. } = draft;
         for ((_, field), origin) in collection.declared().zip(origins) {

@@ -192,6 +192,31 @@ fn documents_do_not_collide() {
 }
 
 #[test]
+fn one_mistake_is_one_problem() {
+    let refers =
+        |target: &str| document("b", json!({ "fields": [{ "name": "x", "type": "ref", "collection": target }] }));
+    for (name, target) in [("Order_Lines", "order-lines"), ("jobs", "jobs")] {
+        let lists = found(&[document(name, json!({})), refers(target)]);
+        assert_eq!(lists.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0], "{name}");
+    }
+    // The field's own problem is enough: what names the field is right.
+    let broken = json!({
+        "fields": [{ "name": "a", "type": "txt" }, { "name": "other", "type": "text" }],
+        "unique": [{ "fields": ["a"] }],
+        "indexes": [{ "fields": ["-a"] }],
+        "checks": [{ "that": { "or": [{ "a": { "gt": 5 } }, { "other": "$field.a" }] }, "message": "m" }],
+    });
+    let refers = document(
+        "bs",
+        json!({
+            "fields": [{ "name": "x", "type": "ref", "collection": "as" }],
+            "access": { "read": [{ "roles": ["anyone"], "where": { "x": { "a": 1 } } }] },
+        }),
+    );
+    assert_eq!(found(&[document("as", broken), refers]), [vec!["/spec/fields/0/type unknown_kind"], vec![]]);
+}
+
+#[test]
 fn keys_are_judged_by_structure() {
     let cases: [(Json, &[&str]); 9] = [
         (
