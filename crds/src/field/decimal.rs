@@ -41,11 +41,9 @@ fn build(spec: &FieldSpec, problems: &mut Problems) -> Option<Kind> {
     let most = precision.unwrap_or(MAX_PRECISION);
     let scale = spec.scale.and_then(|scale| u8::try_from(scale).ok()).filter(|scale| *scale <= most);
     match (spec.scale, scale) {
-        (None, _) => problems.hint(
-            "missing_option",
-            "a decimal needs `scale`, its digits after the point",
-            "for money, `scale: 2`",
-        ),
+        (None, _) => {
+            problems.hint("required", "a decimal needs `scale`, its digits after the point", "for money, `scale: 2`")
+        }
         (Some(_), None) => {
             problems.within("scale", |p| p.add("invalid_option", format!("`scale` is 0 to `precision`, {most}")));
         }
