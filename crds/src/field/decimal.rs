@@ -176,6 +176,7 @@ impl FieldKind for Decimal {
             0 => String::new(),
             most => format!("(?:\\.[0-9]{{1,{most}}})?"),
         };
-        json!({ "type": "string", "format": "decimal", "pattern": format!("^{sign}{whole}{fraction}$") })
+        // No `format`: client generators take `decimal` for a floating-point number.
+        json!({ "type": "string", "pattern": format!("^{sign}{whole}{fraction}$") })
     }
 }
