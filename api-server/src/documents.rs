@@ -11,8 +11,10 @@ use std::sync::Arc;
 
 use mainstay_crds::name::did_you_mean;
 use mainstay_crds::schema::Schema;
-use mainstay_crds::{Problem, backend, collection};
+use mainstay_crds::{Problem, collection};
 use serde_json::Value as Json;
+
+use crate::config;
 
 mod report;
 #[cfg(test)]
@@ -68,9 +70,8 @@ impl Documents {
     pub fn schema(&self) -> Result<Schema, Report> {
         let mut report = Report::default();
         if let Some(document) = &self.backend
-            && let Err(problems) = backend::check(&document.value)
         {
-            report.findings.extend(problems.into_iter().map(|problem| document.locate(problem)));
+            report.findings.extend(config::check_document(document));
         }
         let documents: Vec<_> =
             self.collections.iter().map(|document| collection::Document(document.value.clone())).collect();
