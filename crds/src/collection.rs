@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 pub mod check;
 
-pub use check::{Document, check};
+pub use check::{Document, check, check_stored};
 
 /// A typed set of records. Becomes one table and its part of the API.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -75,7 +75,7 @@ pub struct FieldSpec {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub required: bool,
     /// What an absent value becomes: a value, $now, $uuid or $auth.id.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any")]
     pub default: Option<Json>,
     /// No two records share a value.
@@ -100,7 +100,7 @@ pub struct FieldSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// An example value; shown in the OpenAPI document.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any")]
     pub example: Option<Json>,
     /// The name it had before; keeps its data.
@@ -119,11 +119,11 @@ pub struct FieldSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
     /// integer, number, decimal, timestamp, date: the least value.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any")]
     pub minimum: Option<Json>,
     /// integer, number, decimal, timestamp, date: the greatest value.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any")]
     pub maximum: Option<Json>,
     /// decimal: all digits, 1 to 18.
@@ -142,7 +142,7 @@ pub struct FieldSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_delete: Option<String>,
     /// json: a JSON Schema (2020-12) of the value.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any")]
     pub schema: Option<Json>,
     /// list: text, integer, uuid or enum.
@@ -169,7 +169,7 @@ pub struct UniqueSpec {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub case_insensitive: bool,
     /// A filter tree: only records for which it is true take part.
-    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any")]
     pub condition: Option<Json>,
 }
@@ -218,7 +218,7 @@ pub struct RuleSpec {
     /// Any of these; anyone is every caller.
     pub roles: Vec<String>,
     /// A filter tree: only on rows for which it is true.
-    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any")]
     pub condition: Option<Json>,
 }

@@ -12,6 +12,7 @@ use crate::sql::ColumnType;
 use crate::value::Value;
 
 pub mod boolean;
+mod bounds;
 pub mod bytes;
 pub mod date;
 pub mod decimal;
@@ -20,10 +21,14 @@ pub mod integer;
 pub mod json;
 pub mod list;
 pub mod number;
+pub mod pattern;
 pub mod reference;
 pub mod text;
 pub mod timestamp;
 pub mod uuid;
+
+#[cfg(test)]
+mod tests;
 
 /// What a kind decides.
 pub trait FieldKind {
@@ -130,3 +135,43 @@ pub const KINDS: &[KindRow] = &[
     list::ROW,
     bytes::ROW,
 ];
+
+/// The operators of kinds whose values have an order.
+const ORDERED: &[Op] = &[Op::Eq, Op::Ne, Op::Gt, Op::Gte, Op::Lt, Op::Lte, Op::In, Op::Nin, Op::Isnull];
+/// The operators of kinds whose values are only the same or not.
+const DISTINCT: &[Op] = &[Op::Eq, Op::Ne, Op::In, Op::Nin, Op::Isnull];
+/// The operators of kinds whose values cannot be compared.
+const OPAQUE: &[Op] = &[Op::Isnull];
+
+/// Records `wrong_type`: `expected` is what the kind takes, with its article.
+fn wrong_type(expected: &str, json: &Json, problems: &mut Problems) {
+    let got = match json {
+        Json::Null => "null",
+        Json::Bool(_) => "a boolean",
+        Json::Number(_) => "a number",
+        Json::String(_) => "a string",
+        Json::Array(_) => "an array",
+        Json::Object(_) => "an object",
+    };
+    problems.add("wrong_type", format!("must be {expected}, is {got}"));
+}
+
+/// The text of a JSON string, or `wrong_type`.
+fn string<'a>(expected: &str, json: &'a Json, problems: &mut Problems) -> Option<&'a str> {
+    if !json.is_string() {
+        wrong_type(expected, json, problems);
+    }
+    json.as_str()
+}
+
+/// Appends ASCII text in JSON's quotes.
+fn write_quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    out.push(b'"');
+    write(out);
+    out.push(b'"');
+}
+
+/// Appends JSON's null: what a value of another kind is written as.
+fn write_null(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"null");
+}

@@ -1,19 +1,394 @@
-//! STUB strict I-JSON reader
-use crate::problem::Problem;
-use serde_json::Value as Json;
+//! Reads JSON texts as I-JSON (RFC 7493) and writes canonical ones (RFC 8785).
+//!
+//! Called for every body, document and stored `json` value. One pass over the bytes, so that the text of each
+//! number and every member name is seen as it was written, and mistakes carry the path where they stand.
+//! Knows nothing of fields: what a value must be is for its [kind](crate::field::Kind).
 
-/// Reads one JSON text (RFC 8259) as I-JSON (RFC 7493), at most `max_depth` levels deep.
+use std::ops::Range;
+
+use serde_json::{Map, Number, Value as Json};
+
+use crate::problem::Problem;
+
+#[cfg(test)]
+mod tests;
+
+/// The greatest integer that every double around it tells apart: 2^53−1.
+pub const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
+/// No text is read deeper than this, whatever is asked: the reader is recursive.
+const DEEPEST: usize = 256;
+
+/// Reads one JSON text (RFC 8259) as I-JSON (RFC 7493), at most `max_depth` arrays and objects deep (and never more than 256).
 ///
-/// Refused, each with the path where it stands: bad syntax, bytes that are not UTF-8, lone surrogates, a member given twice, integers
-/// beyond ±(2^53−1), numbers that overflow a double, too many levels, anything after the value.
-pub fn parse(_bytes: &[u8], _max_depth: usize) -> Result<Json, Vec<Problem>> {
-    Ok(Json::Null)
+/// Refused, each with the path where it stands: bad syntax, bytes that are not UTF-8, lone surrogates (all `malformed`), a
+/// member given twice (`duplicate_key`), integers beyond ±(2^53−1) (`integer_out_of_range`; written with a fraction or an
+/// exponent they are doubles), numbers that overflow a double (`number_overflow`), too many levels (`too_deep`),
+/// anything after the value. Broken structure ends the reading, everything else is collected.
+pub fn parse(bytes: &[u8], max_depth: usize) -> Result<Json, Vec<Problem>> {
+    let mut reader =
+        Reader { bytes, at: 0, max_depth: max_depth.min(DEEPEST), steps: Vec::new(), problems: Vec::new() };
+    match reader.document() {
+        Ok(value) if reader.problems.is_empty() => Ok(value),
+        _ => Err(reader.problems),
+    }
 }
 
-/// Appends `text` as a JSON string.
-pub fn write_string(_text: &str, _out: &mut Vec<u8>) {}
+/// The structure is broken; the problem is recorded already.
+struct Stop;
 
-/// Canonical text (RFC 8785) of a value.
-pub fn canonical(_value: &Json) -> String {
-    String::new()
+/// One step of the path, cheap to take: names are decoded only when a problem is recorded.
+enum Step {
+    Member(Range<usize>),
+    Element(usize),
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    max_depth: usize,
+    steps: Vec<Step>,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn document(&mut self) -> Result<Json, Stop> {
+        let value = self.value(0)?;
+        self.space();
+        if self.at < self.bytes.len() {
+            return Err(self.stop("the end of the text is expected"));
+        }
+        Ok(value)
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Json, Stop> {
+        self.space();
+        match self.peek() {
+            Some(b'{' | b'[') if depth == self.max_depth => self.skip_deep(),
+            Some(b'{') => self.object(depth + 1),
+            Some(b'[') => self.array(depth + 1),
+            Some(b'"') => {
+                let quoted = self.quoted()?;
+                Ok(self.decode(quoted).map_or(Json::Null, Json::String))
+            }
+            Some(b'-' | b'0'..=b'9') => Ok(self.number()),
+            Some(b't') => self.word("true", Json::Bool(true)),
+            Some(b'f') => self.word("false", Json::Bool(false)),
+            Some(b'n') => self.word("null", Json::Null),
+            _ => Err(self.stop("a JSON value is expected")),
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Json, Stop> {
+        let mut members = Map::new();
+        self.at += 1;
+        self.space();
+        if self.take(b'}') {
+            return Ok(Json::Object(members));
+        }
+        loop {
+            self.space();
+            if self.peek() != Some(b'"') {
+                return Err(self.stop("a member name in double quotes is expected"));
+            }
+            let quoted = self.quoted()?;
+            self.steps.push(Step::Member(quoted.clone()));
+            let mut name = self.decode(quoted);
+            if name.as_ref().is_some_and(|name| members.contains_key(name)) {
+                self.problem("duplicate_key", "the member is given twice".to_owned());
+                name = None;
+            }
+            self.space();
+            if !self.take(b':') {
+                return Err(self.stop("`:` is expected"));
+            }
+            let value = self.value(depth)?;
+            self.steps.pop();
+            if let Some(name) = name {
+                members.insert(name, value);
+            }
+            self.space();
+            if self.take(b'}') {
+                return Ok(Json::Object(members));
+            }
+            if !self.take(b',') {
+                return Err(self.stop("`,` or `}` is expected"));
+            }
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Json, Stop> {
+        let mut elements = Vec::new();
+        self.at += 1;
+        self.space();
+        if self.take(b']') {
+            return Ok(Json::Array(elements));
+        }
+        loop {
+            self.steps.push(Step::Element(elements.len()));
+            let value = self.value(depth)?;
+            self.steps.pop();
+            elements.push(value);
+            self.space();
+            if self.take(b']') {
+                return Ok(Json::Array(elements));
+            }
+            if !self.take(b',') {
+                return Err(self.stop("`,` or `]` is expected"));
+            }
+        }
+    }
+
+    /// The extent of a string with its quotes. What is between them is judged by [`Reader::decode`].
+    fn quoted(&mut self) -> Result<Range<usize>, Stop> {
+        let start = self.at;
+        self.at += 1;
+        loop {
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => self.at += 2,
+                Some(_) => self.at += 1,
+                None => {
+                    self.at = self.bytes.len();
+                    return Err(self.stop("a string is not closed"));
+                }
+            }
+        }
+        self.at += 1;
+        Ok(start..self.at)
+    }
+
+    fn decode(&mut self, quoted: Range<usize>) -> Option<String> {
+        match serde_json::from_slice::<String>(&self.bytes[quoted]) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                // serde_json says "... at line 1 column 5", counted from the string's own quote.
+                let error = error.to_string();
+                let rule = error.split(" at line ").next().unwrap_or_default();
+                self.problem("malformed", format!("the string is not valid: {rule}"));
+                None
+            }
+        }
+    }
+
+    fn number(&mut self) -> Json {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')) {
+            self.at += 1;
+        }
+        let text = std::str::from_utf8(&self.bytes[start..self.at]).unwrap_or_default();
+        match number(text) {
+            Ok(number) => Json::Number(number),
+            Err((code, message)) => {
+                self.problem(code, message.to_owned());
+                Json::Null
+            }
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Json) -> Result<Json, Stop> {
+        if !self.bytes[self.at..].starts_with(word.as_bytes()) {
+            return Err(self.stop("a JSON value is expected"));
+        }
+        self.at += word.len();
+        Ok(value)
+    }
+
+    /// Steps over an array or object without recursion.
+    fn skip_deep(&mut self) -> Result<Json, Stop> {
+        self.problem("too_deep", format!("arrays and objects are more than {} levels deep", self.max_depth));
+        let mut open = 0usize;
+        while let Some(byte) = self.peek() {
+            match byte {
+                b'"' => {
+                    self.quoted()?;
+                    continue;
+                }
+                b'[' | b'{' => open += 1,
+                b']' | b'}' => open -= 1,
+                _ => {}
+            }
+            self.at += 1;
+            if open == 0 {
+                return Ok(Json::Null);
+            }
+        }
+        Err(self.stop("an array or object is not closed"))
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn stop(&mut self, expected: &str) -> Stop {
+        let before = &self.bytes[..self.at.min(self.bytes.len())];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
+        self.problem("malformed", format!("not JSON: {expected} at line {line}, column {column}"));
+        Stop
+    }
+
+    fn problem(&mut self, code: &'static str, message: String) {
+        let mut path = String::new();
+        for step in &self.steps {
+            path.push('/');
+            match step {
+                Step::Element(position) => path.push_str(&position.to_string()),
+                Step::Member(quoted) => {
+                    let raw = &self.bytes[quoted.clone()];
+                    let name = serde_json::from_slice::<String>(raw)
+                        .unwrap_or_else(|_| String::from_utf8_lossy(&raw[1..raw.len() - 1]).into_owned());
+                    path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                }
+            }
+        }
+        self.problems.push(Problem { path, code, message, hint: None });
+    }
+}
+
+/// A number from its JSON text; the error is a code and a sentence.
+pub(crate) fn number(text: &str) -> Result<Number, (&'static str, &'static str)> {
+    if !is_number(text) {
+        return Err(("malformed", "not a JSON number"));
+    }
+    if text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
+        let double = text.parse::<f64>().ok().and_then(Number::from_f64);
+        return double.ok_or(("number_overflow", "the number is greater than a double can be"));
+    }
+    match text.parse::<i64>() {
+        Ok(integer) if integer.unsigned_abs() <= MAX_SAFE_INTEGER.unsigned_abs() => Ok(Number::from(integer)),
+        _ => Err(("integer_out_of_range", "integers are within ±9007199254740991")),
+    }
+}
+
+/// The grammar of RFC 8259, section 6.
+fn is_number(text: &str) -> bool {
+    fn digits(text: &str) -> Option<&str> {
+        let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
+        (rest.len() < text.len()).then_some(rest)
+    }
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let whole = unsigned.strip_prefix('0').or_else(|| digits(unsigned));
+    let fraction = whole.and_then(|rest| rest.strip_prefix('.').map_or(Some(rest), digits));
+    let exponent = fraction.and_then(|rest| match rest.strip_prefix(['e', 'E']) {
+        Some(rest) => digits(rest.strip_prefix(['+', '-']).unwrap_or(rest)),
+        None => Some(rest),
+    });
+    exponent.is_some_and(str::is_empty)
+}
+
+/// Appends `text` as a JSON string: escaped is only what must be, as RFC 8785 has it.
+pub fn write_string(text: &str, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let bytes = text.as_bytes();
+    let mut written = 0;
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
+    for (position, byte) in bytes.iter().copied().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(&bytes[written..position]);
+        written = position + 1;
+        let short = match byte {
+            b'"' | b'\\' => byte,
+            0x08 => b'b',
+            0x09 => b't',
+            0x0a => b'n',
+            0x0c => b'f',
+            0x0d => b'r',
+            _ => {
+                let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[high], HEX[low]]);
+                continue;
+            }
+        };
+        out.extend_from_slice(&[b'\\', short]);
+    }
+    out.extend_from_slice(&bytes[written..]);
+    out.push(b'"');
+}
+
+/// Appends an integer.
+pub fn write_integer(integer: i64, out: &mut Vec<u8>) {
+    let mut digits = [0u8; 20];
+    let mut start = digits.len();
+    let mut rest = integer.unsigned_abs();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if integer < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+/// Appends a double as ECMAScript prints it; −0 as `0`, and what is not finite, which JSON cannot say, as `null`.
+pub fn write_double(double: f64, out: &mut Vec<u8>) {
+    if double.is_finite() {
+        out.extend_from_slice(ryu_js::Buffer::new().format_finite(double).as_bytes());
+    } else {
+        out.extend_from_slice(b"null");
+    }
+}
+
+/// Canonical text (RFC 8785) of a value: members sorted by UTF-16 code units, numbers as ECMAScript prints them.
+pub fn canonical(value: &Json) -> String {
+    let mut out = Vec::new();
+    write_canonical(value, &mut out);
+    // Only whole strings and ASCII are appended, so this never replaces anything.
+    String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+fn write_canonical(value: &Json, out: &mut Vec<u8>) {
+    match value {
+        Json::Null => out.extend_from_slice(b"null"),
+        Json::Bool(true) => out.extend_from_slice(b"true"),
+        Json::Bool(false) => out.extend_from_slice(b"false"),
+        Json::Number(number) => match number.as_i64() {
+            Some(integer) if integer.unsigned_abs() <= MAX_SAFE_INTEGER.unsigned_abs() => write_integer(integer, out),
+            _ => write_double(number.as_f64().unwrap_or_default(), out),
+        },
+        Json::String(text) => write_string(text, out),
+        Json::Array(elements) => {
+            out.push(b'[');
+            for (position, element) in elements.iter().enumerate() {
+                if position > 0 {
+                    out.push(b',');
+                }
+                write_canonical(element, out);
+            }
+            out.push(b']');
+        }
+        Json::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+            out.push(b'{');
+            for (position, (name, member)) in members.into_iter().enumerate() {
+                if position > 0 {
+                    out.push(b',');
+                }
+                write_string(name, out);
+                out.push(b':');
+                write_canonical(member, out);
+            }
+            out.push(b'}');
+        }
+    }
 }

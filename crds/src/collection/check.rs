@@ -1,14 +1,202 @@
-//! STUB
-use crate::problem::Problem;
-use crate::schema::Schema;
-use serde_json::Value as Json;
+//! From documents to a [`Schema`], or every problem of every document at once.
+//!
+//! Called by the command line, the operator and the applied schema. Two layers: [`structure`] judges the raw JSON
+//! against the types of [`crate::collection`] and leaves out what is wrong; the rest judges what the remainder
+//! means. A thing that was left out still counts as known, so one mistake is one problem.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
+
+use serde_json::{Value as Json, json};
+
+use crate::collection::CollectionSpec;
+use crate::name::{Name, did_you_mean};
+use crate::problem::{Problem, Problems};
+use crate::schema::{Collection, Schema};
+
+mod access;
+mod builtin;
+mod fields;
+mod keys;
+mod names;
+pub(crate) mod structure;
+
+pub use names::RESERVED;
+pub use structure::API_VERSION;
+
+/// Keys of a spec that later versions bring.
+const LATER: [&str; 4] = ["cache", "history", "audit", "search"];
 
 /// A Collection document as JSON: `apiVersion`, `kind`, `metadata`, `spec`.
 #[derive(Clone, Debug)]
 pub struct Document(pub Json);
 
+impl Document {
+    /// The document that declares `spec` under `name`.
+    pub fn new(name: &str, spec: &CollectionSpec) -> Result<Document, serde_json::Error> {
+        let spec = serde_json::to_value(spec)?;
+        let metadata = json!({ "name": name });
+        Ok(Document(json!({ "apiVersion": API_VERSION, "kind": "Collection", "metadata": metadata, "spec": spec })))
+    }
+
+    /// `kind`, when it is text.
+    pub fn kind(&self) -> Option<&str> {
+        self.0.get("kind")?.as_str()
+    }
+
+    /// The name of the declared collection: `spec.name`, else `metadata.name`.
+    pub fn name(&self) -> Option<&str> {
+        let text = |pointer| self.0.pointer(pointer).and_then(Json::as_str);
+        text("/spec/name").or_else(|| text("/metadata/name"))
+    }
+}
+
 /// The schema that the documents declare together with the built-in `users`, or every problem of every document: one list a document, in
 /// their order (empty where a document is right). Paths begin at the document's root: `/spec/fields/0/maxLength`.
-pub fn check(_documents: &[Document]) -> Result<Schema, Vec<Vec<Problem>>> {
-    Err(vec![])
+pub fn check(documents: &[Document]) -> Result<Schema, Vec<Vec<Problem>>> {
+    check_all(documents, Builtin::Added)
+}
+
+/// The schema of documents that were checked before and stored: `users` stands among them with all its fields
+/// (as in its [`Collection::spec`]), so that a later version's built-in fields do not appear in an applied schema.
+pub fn check_stored(documents: &[Document]) -> Result<Schema, Vec<Vec<Problem>>> {
+    check_all(documents, Builtin::Declared)
+}
+
+/// Where the built-in fields of `users` come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Builtin {
+    /// From [`builtin`]; a document adds to them.
+    Added,
+    /// From the document.
+    Declared,
+}
+
+/// A document under examination.
+struct Draft {
+    /// Its position among the documents; `None` for the built-in `users`.
+    document: Option<usize>,
+    /// Whether others can see it: it has a name of its own.
+    visible: bool,
+    /// Its spec, less what is structurally wrong.
+    spec: Json,
+    /// What it declares, as far as it is right.
+    collection: Collection,
+    /// Position in `spec.fields` of each declared field of the collection; `None` for built-in ones.
+    origins: Vec<Option<usize>>,
+    /// Names of fields that are declared but cannot be used.
+    broken: BTreeSet<String>,
+    /// Names of fields with a structural mistake: what they lack may have been meant.
+    tainted: BTreeSet<String>,
+    problems: Problems,
+}
+
+/// Names of the unusable fields of each collection.
+type Broken = BTreeMap<String, BTreeSet<String>>;
+
+fn check_all(documents: &[Document], builtin: Builtin) -> Result<Schema, Vec<Vec<Problem>>> {
+    let mut found = Vec::with_capacity(documents.len());
+    let mut drafts = Vec::with_capacity(documents.len() + 1);
+    for (position, Document(document)) in documents.iter().enumerate() {
+        let mut structural = Problems::new();
+        let kept = structure::prune(document, &DOCUMENT, &LATER, &mut structural).unwrap_or(Json::Null);
+        let structural = structural.into_vec();
+        drafts.extend(draft(Some(position), &kept, &structural, builtin));
+        found.push(structural);
+    }
+    if builtin == Builtin::Added && !drafts.iter().any(|draft| draft.collection.name.as_str() == "users") {
+        let users = json!({ "metadata": { "name": "users" } });
+        drafts.extend(draft(None, &users, &[], builtin));
+    }
+    names::distinct(&mut drafts);
+    references(&mut drafts);
+    let schema = assemble(&drafts);
+    let broken: Broken = drafts.iter().map(|d| (d.collection.name.to_string(), d.broken.clone())).collect();
+    for draft in &mut drafts {
+        keys::resolve(draft, &schema, &broken);
+        access::resolve(draft, &schema, &broken);
+    }
+    let schema = assemble(&drafts);
+    for Draft { document, problems, .. } in drafts {
+        if let Some(problems_of) = document.and_then(|position| found.get_mut(position)) {
+            let mistakes = mistakes(problems_of);
+            problems_of.extend(problems.into_vec().into_iter().filter(|problem| !follows(problem, &mistakes)));
+        }
+    }
+    if found.iter().all(Vec::is_empty) { Ok(schema) } else { Err(found) }
+}
+
+/// The schema of a document, from the types of [`crate::collection`].
+static DOCUMENT: LazyLock<Json> =
+    LazyLock::new(|| structure::document_schema("Collection", &schemars::schema_for!(CollectionSpec)));
+
+/// A document's own part of the checks: its name and its fields.
+fn draft(position: Option<usize>, document: &Json, structural: &[Problem], builtin: Builtin) -> Option<Draft> {
+    let mut problems = Problems::new();
+    let name = names::collection(document, &mut problems);
+    let spec = document.get("spec").cloned().unwrap_or_else(|| json!({}));
+    let visible = name.is_some();
+    // Without a usable name the rest is still judged.
+    let name = name.or_else(|| Name::collection("unnamed").ok())?;
+    let mut draft = Draft {
+        document: position,
+        visible,
+        collection: names::empty(name, &spec, &mut problems),
+        spec,
+        origins: Vec::new(),
+        broken: BTreeSet::new(),
+        tainted: BTreeSet::new(),
+        problems,
+    };
+    let users = visible && builtin == Builtin::Added && draft.collection.name.as_str() == "users";
+    if users {
+        fields::add_builtin(&mut draft);
+    }
+    fields::read(&mut draft, structural);
+    draft.collection.spec = serde_json::from_value(draft.spec.clone()).unwrap_or_default();
+    if users {
+        draft.collection.spec.fields.splice(0..0, builtin::users());
+    }
+    Some(draft)
+}
+
+/// The collections that others can see, in order of their names.
+fn assemble(drafts: &[Draft]) -> Schema {
+    let visible = drafts.iter().filter(|draft| draft.visible);
+    let mut collections: Vec<Arc<Collection>> = visible.map(|draft| Arc::new(draft.collection.clone())).collect();
+    collections.sort_by(|a, b| a.name.cmp(&b.name));
+    Schema { collections }
+}
+
+/// Every reference points to a declared collection.
+fn references(drafts: &mut [Draft]) {
+    let known: BTreeSet<String> = drafts.iter().map(|draft| draft.collection.name.to_string()).collect();
+    for draft in drafts {
+        let Draft { collection, origins, problems, .. } = draft;
+        for ((_, field), origin) in collection.declared().zip(origins) {
+            let (Some(target), Some(origin)) = (field.target(), origin) else { continue };
+            if known.contains(target.as_str()) {
+                continue;
+            }
+            let hint = did_you_mean(target.as_str(), known.iter().map(String::as_str))
+                .unwrap_or_else(|| format!("declare it, or point to one of {}", structure::list(&known)));
+            let path = format!("/spec/fields/{origin}/collection");
+            let message = format!("there is no collection `{target}` among these documents");
+            problems.extend([Problem { path, code: "unknown_collection", message, hint: Some(hint) }]);
+        }
+    }
+}
+
+/// Paths of the structural problems whose values were left out.
+fn mistakes(structural: &[Problem]) -> Vec<String> {
+    structural.iter().filter(|problem| problem.code != "required").map(|problem| problem.path.clone()).collect()
+}
+
+/// Whether a problem only follows from a structural one: it stands at, under, or (within one field or rule) above it.
+fn follows(problem: &Problem, mistakes: &[String]) -> bool {
+    let under = |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+    let path = problem.path.as_str();
+    // "an enum needs `values`" stands at the field, also when its `values` were left out.
+    let deep = path.matches('/').count() >= 4 || path.starts_with("/spec/fields/") && problem.code == "required";
+    mistakes.iter().any(|mistake| path == mistake || under(path, mistake) || deep && under(mistake, path))
 }

@@ -1,8 +1,23 @@
-//! STUB
-use super::Filter;
+//! Filter trees from JSON: `{"status":"open","volume":{"gte":"100"}}`, with `and`, `or`, `not` and references.
+//!
+//! Called by the check for rules, checks and keys, and by the server for bodies. Every problem is recorded with its
+//! path. Several keys in one object all have to hold. Never decides who may filter by what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value as Json};
+
+use super::{Filter, MAX_DEPTH, MAX_LEAVES, Op, Operand};
+use crate::field::FieldKind;
+use crate::name::did_you_mean;
 use crate::problem::Problems;
-use crate::schema::{Collection, Schema};
-use serde_json::Value as Json;
+use crate::schema::{Collection, Field, Schema};
+use crate::value::Value;
+
+mod operand;
+
+/// At most this many operands of one `in` or `nin`.
+pub const MAX_OPERANDS: usize = 1000;
 
 /// Where a tree stands, and so what it may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,11 +32,240 @@ pub enum Place {
 
 /// A tree from JSON, checked against `collection`; every problem is recorded with its path.
 pub fn parse(
-    _json: &Json,
-    _collection: &Collection,
-    _schema: &Schema,
-    _place: Place,
-    _problems: &mut Problems,
+    json: &Json,
+    collection: &Collection,
+    schema: &Schema,
+    place: Place,
+    problems: &mut Problems,
 ) -> Option<Filter> {
-    None
+    Reader { schema, place, broken: &BTreeMap::new() }.read(json, collection, problems)
+}
+
+/// Reads trees of a schema that may still be under examination.
+pub(crate) struct Reader<'a> {
+    pub schema: &'a Schema,
+    pub place: Place,
+    /// By collection: fields with problems of their own, about which nothing more is said.
+    pub broken: &'a BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Reader<'_> {
+    /// The tree, or `None` when it has a problem or names something that has.
+    pub fn read(&self, json: &Json, collection: &Collection, problems: &mut Problems) -> Option<Filter> {
+        let mut leaves = 0;
+        let filter = self.tree(json, collection, 0, &mut leaves, problems);
+        if leaves > MAX_LEAVES {
+            problems.add("too_many_leaves", format!("a filter has at most {MAX_LEAVES} tests, and this one {leaves}"));
+            return None;
+        }
+        filter
+    }
+
+    fn tree(
+        &self,
+        json: &Json,
+        collection: &Collection,
+        depth: usize,
+        leaves: &mut usize,
+        problems: &mut Problems,
+    ) -> Option<Filter> {
+        let Json::Object(members) = json else {
+            problems.hint("wrong_type", "a filter is an object", "write it like {\"status\": \"open\"}");
+            return None;
+        };
+        if depth > MAX_DEPTH {
+            problems.add("too_deep", format!("a filter has at most {MAX_DEPTH} levels"));
+            return None;
+        }
+        let mut all = Vec::with_capacity(members.len());
+        let mut whole = true;
+        for (key, value) in members {
+            let found = problems.within(key, |problems| match key.as_str() {
+                "and" => self.trees(value, collection, depth, leaves, problems).map(Filter::And),
+                "or" => self.trees(value, collection, depth, leaves, problems).map(Filter::Or),
+                "not" => {
+                    let filter = self.tree(value, collection, depth + 1, leaves, problems)?;
+                    Some(Filter::Not(Box::new(filter)))
+                }
+                "exists" if collection.position(key).is_none() => {
+                    problems.add("not_supported", "`exists` is not supported yet");
+                    None
+                }
+                _ => self.member(key, value, collection, depth, leaves, problems),
+            });
+            whole &= found.is_some();
+            all.extend(found);
+        }
+        whole.then(|| conjunction(all))
+    }
+
+    fn trees(
+        &self,
+        json: &Json,
+        collection: &Collection,
+        depth: usize,
+        leaves: &mut usize,
+        problems: &mut Problems,
+    ) -> Option<Vec<Filter>> {
+        let Json::Array(elements) = json else {
+            problems.hint("wrong_type", "a list of filters is expected", "write [{…}, {…}]");
+            return None;
+        };
+        let each = elements.iter().enumerate().map(|(position, element)| {
+            problems.within(position, |problems| self.tree(element, collection, depth + 1, leaves, problems))
+        });
+        // Collected first, so that every element is judged.
+        let each: Vec<Option<Filter>> = each.collect();
+        each.into_iter().collect()
+    }
+
+    /// The condition on one field.
+    fn member(
+        &self,
+        key: &str,
+        value: &Json,
+        collection: &Collection,
+        depth: usize,
+        leaves: &mut usize,
+        problems: &mut Problems,
+    ) -> Option<Filter> {
+        let position = self.field(key, collection, &["and", "or", "not"], problems)?;
+        let field = &collection.fields[position];
+        if field.write_only && self.place != Place::Check {
+            problems.add("not_allowed", format!("`{key}` is writeOnly, and so not filtered by"));
+            return None;
+        }
+        let Json::Object(tests) = value else {
+            *leaves += 1;
+            return self.test(position, Op::Eq, value, collection, problems);
+        };
+        if tests.is_empty() {
+            problems.hint("required", format!("nothing is asked of `{key}`"), operators_hint(field));
+            return None;
+        }
+        if let Some(target) = field.target().filter(|_| !tests.keys().all(|name| Op::from_name(name).is_some())) {
+            if self.place == Place::Check {
+                let message = format!("`{key}` leads to another record, and here only the record's own fields count");
+                problems.hint("not_allowed", message, "compare the reference itself");
+                return None;
+            }
+            // A missing target is reported where the reference is declared.
+            let target = self.schema.get(target.as_str())?;
+            let filter = Box::new(self.tree(value, target, depth + 1, leaves, problems)?);
+            return Some(Filter::Through { field: position, target: target.name.clone(), filter });
+        }
+        self.tests(position, tests, collection, leaves, problems)
+    }
+
+    /// `{"gte": 1, "lt": 5}`: all have to hold.
+    fn tests(
+        &self,
+        position: usize,
+        tests: &Map<String, Json>,
+        collection: &Collection,
+        leaves: &mut usize,
+        problems: &mut Problems,
+    ) -> Option<Filter> {
+        let field = &collection.fields[position];
+        let mut all = Vec::with_capacity(tests.len());
+        let mut whole = true;
+        for (name, value) in tests {
+            *leaves += 1;
+            let test = problems.within(name, |problems| match Op::from_name(name) {
+                Some(op) => self.test(position, op, value, collection, problems),
+                None => {
+                    let known = field.kind.operators().iter().map(|op| op.name());
+                    let hint = did_you_mean(name, known).unwrap_or_else(|| operators_hint(field));
+                    problems.hint("unknown_operator", format!("there is no operator `{name}`"), hint);
+                    None
+                }
+            });
+            whole &= test.is_some();
+            all.extend(test);
+        }
+        whole.then(|| conjunction(all))
+    }
+
+    fn test(
+        &self,
+        position: usize,
+        op: Op,
+        value: &Json,
+        collection: &Collection,
+        problems: &mut Problems,
+    ) -> Option<Filter> {
+        let field = &collection.fields[position];
+        if !field.kind.operators().contains(&op) {
+            let message =
+                format!("`{}` is of the kind `{}`, which has no `{}`", field.name, field.kind.name(), op.name());
+            problems.hint("not_allowed", message, operators_hint(field));
+            return None;
+        }
+        if value.is_null() && op != Op::Isnull {
+            let hint = format!("write {{\"{}\": {{\"isnull\": true}}}}", field.name);
+            problems.hint("wrong_type", "nothing equals null", hint);
+            return None;
+        }
+        let operands = match (op, value) {
+            (Op::Isnull, Json::Bool(wanted)) => vec![Operand::Value(Value::Boolean(*wanted))],
+            (Op::Isnull, _) => {
+                problems.hint("wrong_type", "`isnull` takes true or false", "write {\"isnull\": true}");
+                return None;
+            }
+            (Op::In | Op::Nin, Json::Array(elements)) => {
+                if elements.len() > MAX_OPERANDS {
+                    let message = format!("`{}` takes at most {MAX_OPERANDS} values", op.name());
+                    problems.add("too_many", message);
+                    return None;
+                }
+                let each = elements.iter().enumerate().map(|(place, element)| {
+                    problems.within(place, |p| self.operand(position, op, element, collection, p))
+                });
+                let each: Vec<Option<Operand>> = each.collect();
+                each.into_iter().collect::<Option<Vec<Operand>>>()?
+            }
+            (Op::In | Op::Nin, Json::String(text)) if text.starts_with("$auth.roles") => {
+                vec![self.operand(position, op, value, collection, problems)?]
+            }
+            (Op::In | Op::Nin, _) => {
+                problems.hint("wrong_type", format!("`{}` takes a list", op.name()), "write [value, value]");
+                return None;
+            }
+            _ => vec![self.operand(position, op, value, collection, problems)?],
+        };
+        Some(Filter::Test { field: position, op, operands })
+    }
+
+    /// Position of the field of that name. Words are other things that may stand there.
+    fn field(&self, name: &str, collection: &Collection, words: &[&str], problems: &mut Problems) -> Option<usize> {
+        let position = collection.position(name);
+        let broken = self.broken.get(collection.name.as_str());
+        if position.is_none() && !broken.is_some_and(|broken| broken.contains(name)) {
+            let fields = || collection.fields.iter().map(|field| field.name.as_str());
+            let hint = did_you_mean(name, fields().chain(words.iter().copied()))
+                .unwrap_or_else(|| format!("the fields are {}", fields().collect::<Vec<_>>().join(", ")));
+            problems.hint("unknown_field", format!("`{}` has no field `{name}`", collection.name), hint);
+        }
+        position
+    }
+}
+
+/// The kind of an operand: for `has` that of an element.
+fn asked(field: &Field, op: Op) -> Option<&dyn FieldKind> {
+    match op {
+        Op::Has => field.kind.item(),
+        _ => Some(&*field.kind),
+    }
+}
+
+fn conjunction(mut all: Vec<Filter>) -> Filter {
+    match all.len() {
+        1 => all.swap_remove(0),
+        _ => Filter::And(all),
+    }
+}
+
+fn operators_hint(field: &Field) -> String {
+    let names: Vec<&str> = field.kind.operators().iter().map(|op| op.name()).collect();
+    format!("its operators are {}", names.join(", "))
 }

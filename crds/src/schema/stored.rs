@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{Collection, Schema};
 use crate::Problem;
-use crate::collection::{CollectionSpec, Columns, Document, check};
+use crate::collection::{CollectionSpec, Columns, Document, check_stored};
 
 /// The applied schema. Its JSON is the `schema` of `mainstay migrate status --output json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ impl Stored {
     pub fn schema(&self) -> Result<Schema, Vec<Vec<Problem>>> {
         let documents: Result<Vec<Document>, Vec<Vec<Problem>>> =
             self.collections.iter().map(StoredCollection::document).collect();
-        let checked = check(&documents?)?;
+        let checked = check_stored(&documents?)?;
         let applied = checked.collections.iter().filter_map(|collection| {
             let stored = self.get(collection.name.as_str())?;
             let mut collection = Collection::clone(collection);
