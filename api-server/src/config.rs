@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mainstay_crds::Problem;
+use mainstay_crds::backend::check_backend;
 use mainstay_crds::name::did_you_mean;
 use serde_json::Value as Json;
 
@@ -170,27 +171,21 @@ pub fn resolve(
     backend: Option<&Document>,
 ) -> Result<Resolved, Vec<String>> {
     let mut problems = Vec::new();
-    let documented = match backend.map(documented) {
-        Some((found, wrong)) => {
-            problems.extend(wrong.iter().map(Finding::to_string));
-            found
-        }
-        None => BTreeMap::new(),
-    };
+    if let Some(Err(wrong)) = backend.map(|document| check_backend(&document.value)) {
+        problems.extend(backend.iter().flat_map(|document| wrong.iter().map(|p| document.locate(p.clone()).to_string())));
+    }
     let mut settings = Settings::blank();
     let mut origins = Vec::new();
     for row in TABLE {
-        let (origin, raw, name) = match given(row, flags, environment, &documented) {
-            Ok(found) => found,
-            Err(problem) => {
-                problems.push(problem);
-                continue;
+        match given(row, flags, environment, backend) {
+            Ok((origin, raw, name)) => {
+                if let Err(rule) = (row.place)(&mut settings).parse(&raw) {
+                    problems.push(format!("{name}: {rule}"));
+                }
+                origins.push(origin);
             }
-        };
-        if let Err(rule) = (row.place)(&mut settings).parse(&raw) {
-            problems.push(format!("{name}: {rule}"));
+            Err(problem) => problems.push(problem),
         }
-        origins.push(origin);
     }
     if problems.is_empty() {
         relations(&settings, &mut problems);
@@ -199,27 +194,24 @@ pub fn resolve(
     if problems.is_empty() { Ok(Resolved { settings, origins, warnings }) } else { Err(problems) }
 }
 
-/// What is wrong with the `spec.config` of a Backend document.
+/// What is wrong with a Backend document: its structure, and the values in its `spec.config`.
 pub fn check_document(backend: &Document) -> Vec<Finding> {
-    let (found, mut findings) = documented(backend);
+    let structural = check_backend(&backend.value).err().unwrap_or_default();
     let mut settings = Settings::blank();
-    for (row, (pointer, raw, _)) in TABLE.iter().filter_map(|row| Some((row, found.get(row.path)?))) {
-        if let Err(message) = (row.place)(&mut settings).parse(raw) {
-            let problem = Problem { path: pointer.clone(), code: "invalid", message, hint: None };
-            findings.push(backend.locate(problem));
-        }
-    }
-    findings
+    let values = TABLE.iter().filter_map(|row| {
+        let (pointer, raw) = documented(row, backend)?;
+        let message = (row.place)(&mut settings).parse(&raw).err()?;
+        Some(Problem { path: pointer, code: "invalid", message, hint: None })
+    });
+    let all: Vec<_> = structural.into_iter().chain(values).collect();
+    all.into_iter().map(|problem| backend.locate(problem)).collect()
 }
-
-/// By a setting's path: JSON Pointer, value, and the place for people.
-type Documented = BTreeMap<&'static str, (String, Raw, String)>;
 
 fn given(
     row: &'static Row,
     flags: &BTreeMap<&'static str, String>,
     environment: &Environment,
-    documented: &Documented,
+    backend: Option<&Document>,
 ) -> Result<(Origin, Raw, String), String> {
     if let Some(text) = flags.get(row.path) {
         return Ok((Origin::Flag, Raw::Text(text.clone()), format!("--{}", row.flag())));
@@ -228,95 +220,41 @@ fn given(
     let file_variable = format!("{variable}_FILE");
     let file = environment.variables.get(&file_variable).filter(|_| row.secret);
     match (environment.variables.get(&variable), file) {
-        (Some(_), Some(_)) => Err(format!("{variable} and {file_variable} are both set: unset one of them")),
-        (Some(text), None) => Ok((Origin::Environment, Raw::Text(text.clone()), variable)),
-        (None, Some(path)) => match fs::read_to_string(path) {
-            Ok(text) => {
-                let text = text.trim_end_matches(['\r', '\n']).to_owned();
-                Ok((Origin::File, Raw::Text(text), file_variable))
-            }
-            Err(error) => Err(format!("{file_variable}: cannot read `{path}`: {error}")),
-        },
-        (None, None) => match documented.get(row.path) {
-            Some((_, raw, place)) => Ok((Origin::Document, raw.clone(), place.clone())),
-            None => {
-                let text = match row.default {
-                    Default::Fixed(text) => text,
-                    Default::OnTerminal { yes, no } => if environment.terminal { yes } else { no },
-                };
-                Ok((Origin::Default, Raw::Text(text.to_owned()), format!("the default of --{}", row.flag())))
-            }
-        },
+        (Some(_), Some(_)) => return Err(format!("{variable} and {file_variable} are both set: unset one of them")),
+        (Some(text), None) => return Ok((Origin::Environment, Raw::Text(text.clone()), variable)),
+        (None, Some(path)) => {
+            let text = fs::read_to_string(path);
+            let text = text.map_err(|error| format!("{file_variable}: cannot read `{path}`: {error}"))?;
+            let text = text.trim_end_matches(['\r', '\n']).to_owned();
+            return Ok((Origin::File, Raw::Text(text), file_variable));
+        }
+        (None, None) => {}
     }
-}
-
-/// The settings of a document's `spec.config`, and the keys that are none.
-fn documented(backend: &Document) -> (Documented, Vec<Finding>) {
-    let mut found = Documented::new();
-    let mut findings = Vec::new();
-    if let Some(config) = backend.value.pointer("/spec/config") {
-        walk(backend, config, "", "/spec/config", &mut found, &mut findings);
+    if let Some((document, (pointer, raw))) = backend.and_then(|document| Some((document, documented(row, document)?))) {
+        let nothing = Problem { path: pointer, code: "", message: String::new(), hint: None };
+        return Ok((Origin::Document, raw, document.locate(nothing).place()));
     }
-    (found, findings)
-}
-
-fn walk(doc: &Document, value: &Json, path: &str, pointer: &str, found: &mut Documented, findings: &mut Vec<Finding>) {
-    let row = TABLE.iter().find(|row| row.path == path);
-    let problem = match (row, value) {
-        (Some(row), _) if row.process => {
-            let message = format!("`{path}` belongs to the process, not to a document");
-            let hint = format!("give --{} or {}", row.flag(), row.variable());
-            Problem { path: pointer.to_owned(), code: "not_here", message, hint: Some(hint) }
-        }
-        (Some(row), _) => match raw(value) {
-            Some(raw) => {
-                let problem =
-                    Problem { path: pointer.to_owned(), code: "", message: String::new(), hint: None };
-                let place = doc.locate(problem).place();
-                found.insert(row.path, (pointer.to_owned(), raw, place));
-                return;
-            }
-            None => {
-                let message = format!("`{path}` is a {}, not {value}", row.shape);
-                Problem { path: pointer.to_owned(), code: "invalid_type", message, hint: None }
-            }
-        },
-        (None, Json::Object(members)) if path.is_empty() || is_group(path) => {
-            for (key, member) in members {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                walk(doc, member, &path, &format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")), found, findings);
-            }
-            return;
-        }
-        (None, Json::Null) if path.is_empty() => return,
-        (None, _) if path.is_empty() || is_group(path) => {
-            let message = "this is a map of settings".to_owned();
-            Problem { path: pointer.to_owned(), code: "invalid_type", message, hint: None }
-        }
-        (None, _) => {
-            let known = TABLE.iter().filter(|row| !row.process).map(|row| row.path);
-            let message = format!("unknown setting `{path}`");
-            let hint = did_you_mean(path, known).or(Some("`mainstay config` lists the settings".to_owned()));
-            Problem { path: pointer.to_owned(), code: "unknown_key", message, hint }
-        }
+    let text = match row.default {
+        Default::Fixed(text) => text,
+        Default::OnTerminal { yes, .. } if environment.terminal => yes,
+        Default::OnTerminal { no, .. } => no,
     };
-    findings.push(doc.locate(problem));
+    Ok((Origin::Default, Raw::Text(text.to_owned()), format!("the default of --{}", row.flag())))
 }
 
-fn is_group(path: &str) -> bool {
-    TABLE.iter().any(|row| row.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
-}
-
-fn raw(value: &Json) -> Option<Raw> {
-    match value {
-        Json::String(text) => Some(Raw::Text(text.clone())),
-        Json::Number(number) => Some(Raw::Text(number.to_string())),
+/// The row's value in the document, with its JSON Pointer. A value of a wrong type is a structural problem.
+fn documented(row: &Row, backend: &Document) -> Option<(String, Raw)> {
+    let pointer = row.pointer()?;
+    let raw = match backend.value.pointer(&pointer)? {
+        Json::String(text) => Raw::Text(text.clone()),
+        Json::Number(number) => Raw::Text(number.to_string()),
         Json::Array(items) => {
             let items: Option<Vec<_>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
-            items.map(Raw::List)
+            Raw::List(items?)
         }
-        Json::Null | Json::Bool(_) | Json::Object(_) => None,
-    }
+        Json::Null | Json::Bool(_) | Json::Object(_) => return None,
+    };
+    Some((pointer, raw))
 }
 
 /// Rules between settings, and bounds.

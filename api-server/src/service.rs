@@ -79,7 +79,7 @@ impl Service {
     async fn read<T, F>(&self, f: F) -> Result<T, Error>
     where
         T: Send + 'static,
-        F: Fn(&mut Conn<'_>) -> Result<T, Abort<Error>> + Send + Sync + 'static,
+        F: Fn(&mut Conn) -> Result<T, Abort<Error>> + Send + Sync + 'static,
     {
         Ok(self.store.read(f).await?)
     }

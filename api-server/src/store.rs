@@ -3,6 +3,7 @@
 //! Built once by `app`, used by the services with closures that run on one connection. A closure finishes or rolls
 //! back even when the client goes away. Bodies are written once for both databases over [`Conn`].
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ mod connect;
 mod decode;
 mod encode;
 pub mod error;
-mod loader;
+pub mod loader;
 mod pool;
 pub mod records;
 mod statement;
@@ -60,6 +61,31 @@ impl Default for PoolOptions {
     }
 }
 
+/// Why a body ends without a result: everything that it did is rolled back.
+#[derive(Debug)]
+pub enum Abort<E> {
+    /// The database failed.
+    Store(Error),
+    /// The caller's own reason.
+    Domain(E),
+}
+
+impl<E> From<Error> for Abort<E> {
+    fn from(error: Error) -> Self {
+        Abort::Store(error)
+    }
+}
+
+impl Abort<Infallible> {
+    /// The store's error, where there is no other.
+    pub fn into_store(self) -> Error {
+        match self {
+            Abort::Store(error) => error,
+            Abort::Domain(never) => match never {},
+        }
+    }
+}
+
 /// Figures of the store.
 #[derive(Clone, Copy, Debug)]
 pub struct Status {
@@ -88,7 +114,7 @@ impl Store {
             DatabaseUrl::Postgres(url) => {
                 let (url, size, wait, lifetime) = (url.clone(), options.size, options.wait, options.lifetime);
                 let open: pool::Open = Box::new(move || connect::postgres(&url, &options, &admission));
-                let pool = Arc::new(Pool::new(open, size, wait, lifetime));
+                let pool = Arc::new(Pool::new(open, size, wait, lifetime)?);
                 return Ok(Store { dialect: Dialect::Postgres, readers: Arc::clone(&pool), writer: pool });
             }
         };
@@ -98,9 +124,9 @@ impl Store {
             let (file, admission) = (Arc::clone(&file), Arc::clone(&admission));
             let open: pool::Open = Box::new(move || connect::sqlite(&file, writer, &admission));
             // Nothing closes a file's connections from outside: they may live for ever.
-            Arc::new(Pool::new(open, size, options.wait, Duration::MAX))
+            Pool::new(open, size, options.wait, Duration::MAX).map(Arc::new)
         };
-        Ok(Store { dialect: Dialect::Sqlite, readers: pool(false, options.size), writer: pool(true, 1) })
+        Ok(Store { dialect: Dialect::Sqlite, readers: pool(false, options.size)?, writer: pool(true, 1)? })
     }
 
     /// Which database this is.
@@ -109,32 +135,36 @@ impl Store {
     }
 
     /// Runs a body that only reads. A dead connection is replaced once, and the body run again.
-    pub async fn read<T, F>(&self, body: F) -> Result<T, Error>
+    pub async fn read<T, E, F>(&self, body: F) -> Result<T, Abort<E>>
     where
         T: Send + 'static,
-        F: Fn(&mut Conn) -> Result<T, Error> + Send + 'static,
+        E: Send + 'static,
+        F: Fn(&mut Conn) -> Result<T, Abort<E>> + Send + Sync + 'static,
     {
-        self.readers.run(move |pool| attempt(pool, |conn| body(conn))).await
+        attempt(&self.readers, &Arc::new(body)).await
     }
 
     /// Runs a body in one transaction: all of it happens, or nothing. It is run again, as a whole, when it met another
     /// transaction or a dead connection; [`Error::OutcomeUnknown`] when the connection broke during the commit.
-    pub async fn write<T, F>(&self, body: F) -> Result<T, Error>
+    pub async fn write<T, E, F>(&self, body: F) -> Result<T, Abort<E>>
     where
         T: Send + 'static,
-        F: Fn(&mut Conn) -> Result<T, Error> + Send + 'static,
+        E: Send + 'static,
+        F: Fn(&mut Conn) -> Result<T, Abort<E>> + Send + Sync + 'static,
     {
-        self.writer.run(move |pool| retry(|| attempt(pool, |conn| transaction(conn, &body)))).await
+        let work = Arc::new(move |conn: &mut Conn| transaction(conn, &body));
+        retry(|| attempt(&self.writer, &work)).await
     }
 
     /// Runs one statement that is its own transaction: one round trip. The number of rows that it changed.
     pub async fn write_one(&self, sql: Sql) -> Result<usize, Error> {
-        self.writer.run(move |pool| retry(|| autocommit(pool, &sql))).await
+        let done = retry(|| async { autocommit(&self.writer, &sql).await.map_err(Abort::<Infallible>::from) });
+        done.await.map_err(Abort::into_store)
     }
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.read(|conn| conn.batch("SELECT 1")).await
+        self.read(|conn| Ok(conn.batch("SELECT 1")?)).await.map_err(Abort::<Infallible>::into_store)
     }
 
     /// Figures of the pools.

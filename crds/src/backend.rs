@@ -36,6 +36,9 @@ pub struct ServerConfig {
     /// Which web pages may call the API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors: Option<CorsConfig>,
+    /// How the server uses its database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseConfig>,
 }
 
 /// How much one request may ask for.
@@ -45,6 +48,9 @@ pub struct LimitsConfig {
     /// The largest body, such as 512KiB or 1MiB. Default: 1MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+    /// The longest URL, such as 8KiB. Default: 8KiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// The most levels of a JSON body. Default: 32.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub depth: Option<u32>,
@@ -72,6 +78,36 @@ pub struct TimeoutsConfig {
     /// One request, such as 500ms, 30s or 2m. Default: 30s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
+    /// Waiting for a lock of the database. Default: 10s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
+    /// The arrival of a request's head or body. Default: 10s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+}
+
+/// How the server uses its database.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct DatabaseConfig {
+    /// Its connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolConfig>,
+}
+
+/// The connections of one server.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PoolConfig {
+    /// The most of them. Default: 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u32>,
+    /// How long a request waits for one before it is answered 503. Default: 5s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait: Option<String>,
+    /// An older one is replaced. Default: 30m.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<String>,
 }
 
 /// Which web pages may call the API.

@@ -16,7 +16,8 @@ pub struct Plan {
     pub to_revision: i64,
     /// In the order in which they run.
     pub steps: Vec<Step>,
-    /// SHA-256 over everything in the plan, in lower-case hex. Binds the run.
+    /// SHA-256 over everything in the plan and the schema that it leads to (a changed access rule has no step), in
+    /// lower-case hex. Binds the run.
     pub plan_hash: String,
     /// SHA-256 over the gated effects and the applied schema of the collections that they touch; `None` when no
     /// step needs approval. Does not change with SQL text or safe steps.

@@ -2,7 +2,11 @@
 //!
 //! Called by `e2e/contract/run.sh` and `bench/run.sh`, nested when both databases are wanted. The command finds
 //! `E2E_KEY`, and for its database `E2E_SQLITE_URL` or `E2E_POSTGRES_URL` (the API) and `…_DATABASE`. Ends as the command ends.
-#![allow(clippy::expect_used, clippy::print_stderr, reason = "a program for people, and a harness that fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a program for people, and a harness that fails by panicking"
+)]
 
 use std::process::{Command, ExitCode};
 

@@ -76,6 +76,11 @@ impl Row {
         format!("MAINSTAY_{}", self.flag().replace('-', "_").to_ascii_uppercase())
     }
 
+    /// JSON Pointer into a Backend document; `None` for what belongs to the process.
+    pub fn pointer(&self) -> Option<String> {
+        (!self.process).then(|| format!("/spec/config/{}", self.path.replace('.', "/")))
+    }
+
     /// The help with variable and default.
     pub fn long_help(&self) -> String {
         let file = if self.secret { " or _FILE" } else { "" };
@@ -88,7 +93,7 @@ impl Row {
     }
 }
 
-/// A row that a document may hold; `process()` and `secret()` say otherwise.
+/// A setting that a document may hold, unless `process` or `secret` says otherwise.
 const fn row(
     path: &'static str,
     default: &'static str,

@@ -44,7 +44,11 @@ fn resolve(name: &str, context: Context<'_>, problems: &mut Problems) -> Option<
     };
     let visible = |position: &usize| (context.visible)(context.collection, *position);
     let Some(position) = context.collection.position(field).filter(visible) else {
-        problems.push("unknown_parameter", format!("there is no parameter `{name}` here"), nearest(field, name, context));
+        problems.push(
+            "unknown_parameter",
+            format!("there is no parameter `{name}` here"),
+            nearest(field, name, context),
+        );
         return None;
     };
     let allowed = context.collection.fields[position].kind.operators();

@@ -125,13 +125,19 @@ impl Error {
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         match error {
-            store::Error::Timeout => Error::new(Code::Timeout, "the database took too long; ask for less, or try again"),
+            store::Error::Timeout => {
+                Error::new(Code::Timeout, "the database took too long; ask for less, or try again")
+            }
             store::Error::OutcomeUnknown => Error {
                 outcome_unknown: true,
-                ..Error::away("the connection was lost while the change was committed; read the record to see it", 1, error)
+                ..Error::away(
+                    "the connection was lost while the change was committed; read the record to see it",
+                    1,
+                    error,
+                )
             },
             store::Error::Away(_) => Error::away("the database cannot be reached; try again", 1, error),
-            store::Error::Busy | store::Error::Retry => Error::away("the database is busy; try again", 1, error),
+            store::Error::Busy(_) | store::Error::Retry => Error::away("the database is busy; try again", 1, error),
             store::Error::ReadOnly => Error::away("the database takes no writes at the moment; try again", 5, error),
             store::Error::DiskFull => Error::away("the database's disk is full; nothing was changed", 30, error),
             // Found by looking first; these are what another transaction did in between.
@@ -140,6 +146,12 @@ impl From<store::Error> for Error {
             store::Error::Check { .. } => Error { cause: Some(Box::new(error)), ..broken() },
             error => Error::bug(error),
         }
+    }
+}
+
+impl From<Error> for store::Abort<Error> {
+    fn from(error: Error) -> Self {
+        store::Abort::Domain(error)
     }
 }
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::access::{self, Action, Grant};
 use super::{Code, Ctx, Error, Service};
 use crate::query;
+use crate::store::records as store;
 use crate::store::{Abort, Conn};
 
 mod cascade;
@@ -103,18 +104,18 @@ fn version_of(record: &[Value<'_>]) -> Version {
 }
 
 /// Whether a grant covers a row, asked of the database inside the transaction.
-fn covers(conn: &mut Conn<'_>, target: &Target, grant: &Grant, id: Uuid) -> Tx<bool> {
+fn covers(conn: &mut Conn, target: &Target, grant: &Grant, id: Uuid) -> Tx<bool> {
     Ok(match grant {
         Grant::Everything => true,
         Grant::Nothing => false,
         Grant::Rows(filter) => {
-            !conn.matching(&target.schema, &target.collection, &[id], Some(filter))?.is_empty()
+            !store::exists_where(conn, &target.collection, &target.schema, &[id], Some(filter))?.is_empty()
         }
     })
 }
 
 /// What the caller gets back of a record that it has just written.
-fn written(conn: &mut Conn<'_>, ctx: &Ctx, target: &Target, record: &[Value<'_>], created: bool) -> Tx<Written> {
+fn written(conn: &mut Conn, ctx: &Ctx, target: &Target, record: &[Value<'_>], created: bool) -> Tx<Written> {
     let id = id_of(record);
     let readable = covers(conn, target, &access::grant(ctx, &target.collection, Action::Read), id)?;
     let json = readable.then(|| render(ctx, &target.collection, record));

@@ -105,6 +105,22 @@ impl Conn {
         self.note(done)
     }
 
+    /// Lets references dangle until [`Conn::settle_references`] or the commit, so that a cycle can be deleted.
+    pub fn defer_references(&mut self) -> Result<(), Error> {
+        self.batch(match self.dialect() {
+            Dialect::Postgres => "SET CONSTRAINTS ALL DEFERRED",
+            Dialect::Sqlite => "PRAGMA defer_foreign_keys = ON",
+        })
+    }
+
+    /// Asks for every deferred reference now; SQLite does so at the commit.
+    pub fn settle_references(&mut self) -> Result<(), Error> {
+        match self.dialect() {
+            Dialect::Postgres => self.batch("SET CONSTRAINTS ALL IMMEDIATE"),
+            Dialect::Sqlite => Ok(()),
+        }
+    }
+
     fn note<T>(&mut self, done: Result<T, Error>) -> Result<T, Error> {
         if let Err(error) = &done {
             self.failed = true;

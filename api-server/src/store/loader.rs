@@ -2,6 +2,7 @@
 //!
 //! Called by the services in place of [`Store::read`]. Today each read is a query of its own.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use mainstay_crds::Value;
@@ -9,9 +10,9 @@ use mainstay_crds::filter::{Filter, Op, Operand};
 use mainstay_crds::schema::{Collection, ID, Schema};
 use uuid::Uuid;
 
-use super::Store;
 use super::error::Error;
 use super::records::{Rows, Select, select};
+use super::{Abort, Store};
 
 /// A read of one record: what is answered, what is wanted as values, and the rule that it must satisfy.
 #[derive(Clone, Debug)]
@@ -46,8 +47,9 @@ impl Store {
                 offset: 0,
                 lock: false,
             };
-            select(conn, &schema, &page)
+            Ok(select(conn, &schema, &page)?)
         })
         .await
+        .map_err(Abort::<Infallible>::into_store)
     }
 }

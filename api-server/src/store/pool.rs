@@ -1,15 +1,13 @@
-//! A bounded set of connections, each used by one blocking closure at a time.
+//! The connections of one database, by deadpool: how one is made, kept and thrown away.
 //!
-//! Used by [`super::Store`] alone. The permit and the connection travel with the closure, so that work whose client
-//! has left ends before its connection is given to anyone else (deadpool gives it back at once, and the next taker
-//! waits on a blocking thread). Connections open when they are first needed and are never tested before use: a dead
-//! one is found by its failure, and all idle ones go with it.
+//! Used by [`super::Store`] alone. The connection travels with the closure that uses it onto a blocking thread, so that
+//! work whose client has left ends before its connection goes to anyone else. Connections are not tested before use:
+//! a dead one is found by its failure, and all idle ones go with it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use deadpool::Runtime;
+use deadpool::managed::{Manager, Metrics, Object, Pool as Deadpool, PoolError, RecycleError, RecycleResult, Timeouts};
 
 use super::conn::Conn;
 use super::error::Error;
@@ -17,21 +15,13 @@ use super::error::Error;
 /// Opens a connection. Blocking.
 pub(super) type Open = Box<dyn Fn() -> Result<Conn, Error> + Send + Sync>;
 
-/// The set.
-pub(super) struct Pool {
-    open: Open,
-    permits: Arc<Semaphore>,
-    idle: Mutex<Vec<Idle>>,
-    size: usize,
-    waiting: AtomicUsize,
-    wait: Duration,
-    lifetime: Duration,
-}
+/// A bounded set of connections.
+pub(super) struct Pool(Deadpool<Opener>);
 
-struct Idle {
-    conn: Conn,
-    opened: Instant,
-    used: Instant,
+/// Makes connections, and says which may be used again.
+struct Opener {
+    open: std::sync::Arc<Open>,
+    lifetime: Duration,
 }
 
 /// Figures of a pool, for `/metrics`.
@@ -47,101 +37,82 @@ pub struct PoolStatus {
     pub waiting: usize,
 }
 
-/// A connection in use.
+/// A connection in use; back in the pool when dropped, unless it was lost.
 pub(super) struct Lease {
-    pub(super) conn: Conn,
-    opened: Instant,
-    /// How long it was idle; `None` when it was opened just now.
-    pub(super) rested: Option<Duration>,
+    object: Object<Opener>,
+}
+
+impl Lease {
+    pub(super) fn conn(&mut self) -> &mut Conn {
+        &mut self.object
+    }
+
+    /// How long it was idle; `None` when it was opened for this lease.
+    pub(super) fn rested(&self) -> Option<Duration> {
+        let metrics = Object::metrics(&self.object);
+        metrics.recycled.map(|_| metrics.last_used())
+    }
+}
+
+impl Manager for Opener {
+    type Type = Conn;
+    type Error = Error;
+
+    async fn create(&self) -> Result<Conn, Error> {
+        let open = std::sync::Arc::clone(&self.open);
+        let opened = tokio::task::spawn_blocking(move || open()).await;
+        opened.map_err(|error| Error::Other(format!("opening a connection ended early: {error}")))?
+    }
+
+    async fn recycle(&self, conn: &mut Conn, metrics: &Metrics) -> RecycleResult<Error> {
+        match conn.lost || metrics.age() > self.lifetime {
+            true => Err(RecycleError::message("lost or old")),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Pool {
-    pub(super) fn new(open: Open, size: usize, wait: Duration, lifetime: Duration) -> Pool {
-        let size = size.max(1);
-        Pool {
-            open,
-            permits: Arc::new(Semaphore::new(size)),
-            idle: Mutex::new(Vec::with_capacity(size)),
-            size,
-            waiting: AtomicUsize::new(0),
-            wait,
-            lifetime,
+    pub(super) fn new(open: Open, size: usize, wait: Duration, lifetime: Duration) -> Result<Pool, Error> {
+        let timeouts = Timeouts { wait: Some(wait), create: None, recycle: None };
+        let manager = Opener { open: open.into(), lifetime };
+        let pool = Deadpool::builder(manager).max_size(size.max(1)).timeouts(timeouts).runtime(Runtime::Tokio1).build();
+        pool.map(Pool).map_err(|error| Error::Other(error.to_string()))
+    }
+
+    /// Waits for a connection: one that rests, or a new one.
+    pub(super) async fn take(&self) -> Result<Lease, Error> {
+        match self.0.get().await {
+            Ok(object) => Ok(Lease { object }),
+            Err(PoolError::Backend(error)) => Err(error),
+            Err(PoolError::Timeout(_)) => Err(Error::Busy("no connection became free")),
+            Err(error) => Err(Error::Other(error.to_string())),
         }
     }
 
-    /// Waits for a permit, then runs `work` on a blocking thread. `work` takes and gives connections itself.
+    /// Runs `work` on a blocking thread. A connection that it lost takes all idle ones with it.
     pub(super) async fn run<T: Send + 'static>(
-        self: &Arc<Self>,
-        work: impl FnOnce(&Pool) -> Result<T, Error> + Send + 'static,
+        &self,
+        mut lease: Lease,
+        work: impl FnOnce(&mut Conn) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let waiting = Waiting::new(&self.waiting);
-        let acquired = tokio::time::timeout(self.wait, self.permits.clone().acquire_owned()).await;
-        drop(waiting);
-        let permit = match acquired {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_)) | Err(_) => return Err(Error::Busy("no connection became free")),
-        };
-        let pool = Arc::clone(self);
         let span = tracing::Span::current();
         let done = tokio::task::spawn_blocking(move || {
-            let _entered = span.enter();
-            let done = work(&pool);
-            drop(permit);
-            done
+            let done = span.in_scope(|| work(lease.conn()));
+            let lost = lease.conn().lost;
+            drop(lease);
+            (done, lost)
         });
-        done.await.map_err(|error| Error::Other(format!("the work on the database ended early: {error}")))?
-    }
-
-    /// The connection used last, or a new one.
-    pub(super) fn take(&self) -> Result<Lease, Error> {
-        // Taken in its own statement: the lock must not be held while a connection opens or closes.
-        let mut found = self.idle().pop();
-        while let Some(idle) = found {
-            if idle.opened.elapsed() < self.lifetime {
-                return Ok(Lease { conn: idle.conn, opened: idle.opened, rested: Some(idle.used.elapsed()) });
-            }
-            found = self.idle().pop();
+        let (done, lost) =
+            done.await.map_err(|error| Error::Other(format!("the work on the database broke: {error}")))?;
+        if lost {
+            self.0.retain(|_, _| false);
         }
-        Ok(Lease { conn: (self.open)()?, opened: Instant::now(), rested: None })
-    }
-
-    /// Takes a connection back; a lost one takes all idle ones with it.
-    pub(super) fn give(&self, lease: Lease) {
-        if lease.conn.lost {
-            let dead = std::mem::take(&mut *self.idle());
-            drop(dead);
-        } else {
-            self.idle().push(Idle { conn: lease.conn, opened: lease.opened, used: Instant::now() });
-        }
+        Ok(done)
     }
 
     pub(super) fn status(&self) -> PoolStatus {
-        let idle = self.idle().len();
-        PoolStatus {
-            max: self.size,
-            size: (idle + self.size - self.permits.available_permits()).min(self.size),
-            idle,
-            waiting: self.waiting.load(Ordering::Relaxed),
-        }
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Counts a waiting request for as long as it lives, cancelled or not.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Waiting(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let status = self.0.status();
+        PoolStatus { max: status.max_size, size: status.size, idle: status.available, waiting: status.waiting }
     }
 }

@@ -21,7 +21,7 @@ mod update;
 pub use delete::{delete, referrers};
 pub use insert::{insert, insert_sql, taken_by};
 pub use select::{Rows, Select, count, exists_where, select, select_record};
-pub use update::update;
+pub use update::{set_null, update};
 
 /// The name of the one table of a statement. No table is called so: filters of references append `_` to it.
 const ALIAS: &str = "t";

@@ -1,12 +1,14 @@
 //! Attempts, transactions and retries: what happens around a body.
 //!
-//! Called by [`super::Store`] on a blocking thread. What was not committed is run again; what may have been is never.
+//! Called by [`super::Store`]. What was not committed is run again; what may have been is never.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_crds::sql::{Dialect, Sql};
 
+use super::Abort;
 use super::conn::Conn;
 use super::error::Error;
 use super::pool::Pool;
@@ -17,23 +19,26 @@ const RETRIES: u32 = 5;
 const RESTED: Duration = Duration::from_millis(500);
 
 /// Runs work on a connection; once more on a new one when a pooled one turns out to be dead.
-pub(super) fn attempt<T>(pool: &Pool, work: impl Fn(&mut Conn) -> Result<T, Error>) -> Result<T, Error> {
-    let once = |lease: super::pool::Lease| {
-        let mut lease = lease;
-        let done = work(&mut lease.conn);
-        pool.give(lease);
-        done
-    };
-    let lease = pool.take()?;
-    let pooled = lease.rested.is_some();
-    match once(lease) {
-        Err(Error::Away(_)) if pooled => once(pool.take()?),
+pub(super) async fn attempt<T, E, F>(pool: &Pool, work: &Arc<F>) -> Result<T, Abort<E>>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    F: Fn(&mut Conn) -> Result<T, Abort<E>> + Send + Sync + 'static,
+{
+    let lease = pool.take().await?;
+    let pooled = lease.rested().is_some();
+    let (first, again) = (Arc::clone(work), Arc::clone(work));
+    match pool.run(lease, move |conn| first(conn)).await? {
+        Err(Abort::Store(Error::Away(_))) if pooled => pool.run(pool.take().await?, move |conn| again(conn)).await?,
         done => done,
     }
 }
 
 /// Runs a body between `BEGIN` and `COMMIT`.
-pub(super) fn transaction<T>(conn: &mut Conn, body: impl Fn(&mut Conn) -> Result<T, Error>) -> Result<T, Error> {
+pub(super) fn transaction<T, E>(
+    conn: &mut Conn,
+    body: impl Fn(&mut Conn) -> Result<T, Abort<E>>,
+) -> Result<T, Abort<E>> {
     conn.batch(match conn.dialect() {
         Dialect::Postgres => "BEGIN",
         // There is one writer: it takes its lock at once, so that no statement meets another process's.
@@ -41,13 +46,13 @@ pub(super) fn transaction<T>(conn: &mut Conn, body: impl Fn(&mut Conn) -> Result
     })?;
     conn.failed = false;
     let done = match body(conn) {
-        Ok(_) if conn.failed => Err(Error::Other("a transaction went on after a failed statement".to_owned())),
+        Ok(_) if conn.failed => Err(Error::Other("a transaction went on after a failed statement".to_owned()).into()),
         done => done,
     };
     let done = done.and_then(|value| match conn.batch("COMMIT") {
         Ok(()) => Ok(value),
-        Err(Error::Away(_)) => Err(Error::OutcomeUnknown),
-        Err(error) => Err(error),
+        Err(Error::Away(_)) => Err(Error::OutcomeUnknown.into()),
+        Err(error) => Err(error.into()),
     });
     // Also after a failed COMMIT: SQLite keeps the transaction then.
     if done.is_err() && !conn.lost && conn.batch("ROLLBACK").is_err() {
@@ -57,31 +62,42 @@ pub(super) fn transaction<T>(conn: &mut Conn, body: impl Fn(&mut Conn) -> Result
 }
 
 /// Runs one statement as its own transaction.
-pub(super) fn autocommit(pool: &Pool, sql: &Sql) -> Result<usize, Error> {
-    let mut lease = pool.take()?;
-    let stale = lease.rested.is_some_and(|rested| rested > RESTED) && lease.conn.dialect() == Dialect::Postgres;
-    if stale && lease.conn.batch("SELECT 1").is_err() {
-        lease.conn.lost = true;
-        pool.give(lease);
-        lease = pool.take()?;
+pub(super) async fn autocommit(pool: &Pool, sql: &Sql) -> Result<usize, Error> {
+    let lease = pool.take().await?;
+    let rested = lease.rested().is_some_and(|rested| rested > RESTED);
+    let copy = sql.clone();
+    let work = move |conn: &mut Conn| {
+        if rested && conn.dialect() == Dialect::Postgres && conn.batch("SELECT 1").is_err() {
+            conn.lost = true;
+            return None;
+        }
+        Some(execute(conn, copy))
+    };
+    match pool.run(lease, work).await? {
+        Some(done) => done,
+        None => {
+            let copy = sql.clone();
+            pool.run(pool.take().await?, move |conn| execute(conn, copy)).await?
+        }
     }
-    let done = lease.conn.execute(sql.clone()).map_err(|error| match error {
+}
+
+fn execute(conn: &mut Conn, sql: Sql) -> Result<usize, Error> {
+    conn.execute(sql).map_err(|error| match error {
         Error::Away(_) => Error::OutcomeUnknown,
         other => other,
-    });
-    pool.give(lease);
-    done
+    })
 }
 
 /// Runs work again, at most five times and ever later, while it meets other transactions.
-pub(super) fn retry<T>(work: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+pub(super) async fn retry<T, E, W: Future<Output = Result<T, Abort<E>>>>(work: impl Fn() -> W) -> Result<T, Abort<E>> {
     for round in 0..RETRIES {
-        match work() {
-            Err(Error::Retry) => std::thread::sleep(jittered(round)),
+        match work().await {
+            Err(Abort::Store(Error::Retry)) => tokio::time::sleep(jittered(round)).await,
             done => return done,
         }
     }
-    work()
+    work().await
 }
 
 /// About 5, 10, 20, 40, 80 ms; the standard library's hash keys are the only randomness that this needs.

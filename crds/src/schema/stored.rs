@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::{Collection, Schema};
 use crate::Problem;
@@ -74,16 +73,10 @@ impl Stored {
 
 impl StoredCollection {
     fn document(&self) -> Result<Document, Vec<Vec<Problem>>> {
-        let spec = serde_json::to_value(&self.spec).map_err(|error| {
+        Document::new(&self.name, &self.spec).map_err(|error| {
             let message = format!("the applied collection `{}` cannot be written as JSON: {error}", self.name);
             vec![vec![Problem { path: String::new(), code: "unreadable", message, hint: None }]]
-        })?;
-        Ok(Document(json!({
-            "apiVersion": "mainstay.dev/v1alpha1",
-            "kind": "Collection",
-            "metadata": { "name": self.name },
-            "spec": spec,
-        })))
+        })
     }
 
     /// Puts the names of the database into a collection that was checked from this document.

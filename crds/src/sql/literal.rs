@@ -4,6 +4,9 @@
 //! early whatever the value holds, with `standard_conforming_strings` on or off.
 
 use super::{Bind, ColumnType, Dialect, ItemType, Sql};
+use crate::field::date::write_date;
+use crate::field::decimal::write_decimal;
+use crate::field::timestamp::write_rfc3339;
 use crate::value::Value;
 
 /// The text with every bind written as a literal, for DDL.
@@ -37,7 +40,7 @@ fn postgres(column: ColumnType, value: &Value<'_>) -> String {
         Value::Boolean(true) => "TRUE".to_owned(),
         Value::Boolean(false) => "FALSE".to_owned(),
         Value::Timestamp(t) => format!("'{}'::timestamptz", timestamp(*t)),
-        Value::Date(d) => format!("'{}'::date", date(i64::from(*d))),
+        Value::Date(d) => format!("'{}'::date", date(*d)),
         Value::Uuid(uuid) => format!("'{uuid}'::uuid"),
         Value::Json(text) => format!("{}::json", postgres_text(text)),
         Value::List(items) => {
@@ -57,7 +60,7 @@ fn sqlite(column: ColumnType, value: &Value<'_>) -> String {
         Value::Number(n) => format!("{n:?}"),
         Value::Boolean(b) => u8::from(*b).to_string(),
         Value::Timestamp(t) => quoted(&timestamp(*t)),
-        Value::Date(d) => quoted(&date(i64::from(*d))),
+        Value::Date(d) => quoted(&date(*d)),
         Value::Uuid(uuid) => format!("'{uuid}'"),
         Value::List(items) => quoted(&list(item(column), items)),
         Value::Bytes(bytes) => format!("X'{}'", hex(bytes)),
@@ -99,42 +102,25 @@ fn list(column: ColumnType, items: &[Value<'_>]) -> String {
     serde_json::Value::from_iter(items).to_string()
 }
 
-/// A scaled integer as a decimal number with exactly `scale` places.
+/// What one of the writers of [`crate::field`] writes, all of which write ASCII.
+fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::new();
+    write(&mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// A scaled integer as a decimal number with exactly the column's places.
 fn decimal(scaled: i64, column: ColumnType) -> String {
-    let scale = match column {
-        ColumnType::Decimal { scale, .. } => usize::from(scale),
-        _ => 0,
-    };
-    let sign = if scaled < 0 { "-" } else { "" };
-    let digits = format!("{:0>width$}", scaled.unsigned_abs(), width = scale + 1);
-    let (whole, places) = digits.split_at(digits.len() - scale);
-    match scale {
-        0 => format!("{sign}{whole}"),
-        _ => format!("{sign}{whole}.{places}"),
-    }
+    let ColumnType::Decimal { scale, .. } = column else { return scaled.to_string() };
+    written(|out| write_decimal(scaled, scale, out))
 }
 
-/// Days since 1970-01-01 as `2024-01-31`: Howard Hinnant's `civil_from_days`, for years 0001 to 9999.
-fn date(days: i64) -> String {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
+fn date(days: i32) -> String {
+    written(|out| write_date(days, out))
 }
 
-/// Microseconds since 1970 as `2024-01-31T12:00:00.000000Z`.
 fn timestamp(micros: i64) -> String {
-    const DAY: i64 = 86_400_000_000;
-    let within = micros.rem_euclid(DAY);
-    let (seconds, fraction) = (within / 1_000_000, within % 1_000_000);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{}T{hour:02}:{minute:02}:{second:02}.{fraction:06}Z", date(micros.div_euclid(DAY)))
+    written(|out| write_rfc3339(micros, out))
 }
 
 #[cfg(test)]

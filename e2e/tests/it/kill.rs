@@ -175,7 +175,10 @@ fn compare(journals: Vec<Journal>, found: &[Json]) {
         assert!(allowed.contains(&None), "{slug} was acknowledged and is lost: {allowed:?}");
     }
     for (tag, (acknowledged, count)) in arrays {
-        assert!(count == TOGETHER || (count == 0 && !acknowledged), "{tag}: {count} of {TOGETHER}, acknowledged: {acknowledged}");
+        assert!(
+            count == TOGETHER || (count == 0 && !acknowledged),
+            "{tag}: {count} of {TOGETHER}, acknowledged: {acknowledged}"
+        );
     }
 }
 

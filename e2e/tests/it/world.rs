@@ -29,7 +29,12 @@ fn load_and_compare(kind: &str) {
     for (collection, key, standard) in [("languages", "alpha_3", "639-3"), ("currencies", "alpha_3", "4217")] {
         let records = source(standard);
         load(&server, collection, key, records.clone());
-        assert_same(collection, key, &records, &server.anonymous.walk(&format!("/api/v1/{collection}"), &[("limit", "200")]));
+        assert_same(
+            collection,
+            key,
+            &records,
+            &server.anonymous.walk(&format!("/api/v1/{collection}"), &[("limit", "200")]),
+        );
     }
     let subdivisions = source("3166-2");
     assert!(subdivisions.len() > 5000, "{} subdivisions", subdivisions.len());
@@ -51,7 +56,8 @@ fn compare_country(server: &Server, country: &str, expected: &[Json]) {
         let found = server.anonymous.walk("/api/v1/subdivisions", &parameters);
         assert_same("subdivisions", "code", expected, &found);
         let keys: Vec<&str> = found.iter().map(|r| r[sort.trim_start_matches('-')].as_str().unwrap()).collect();
-        let ordered = keys.windows(2).all(|pair| if sort.starts_with('-') { pair[0] >= pair[1] } else { pair[0] <= pair[1] });
+        let ordered =
+            keys.windows(2).all(|pair| if sort.starts_with('-') { pair[0] >= pair[1] } else { pair[0] <= pair[1] });
         assert!(ordered, "{sort}: {keys:?}");
     }
 }
@@ -121,7 +127,8 @@ fn assert_same(collection: &str, key: &str, expected: &[Json], found: &[Json]) {
 /// One list of the `iso-codes` package.
 fn source(standard: &str) -> Vec<Json> {
     let path = format!("/usr/share/iso-codes/json/iso_{standard}.json");
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}; e2e/tools.sh iso-codes brings it"));
+    let text =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}; e2e/tools.sh iso-codes brings it"));
     let document: Json = serde_json::from_str(&text).expect("JSON");
     document[standard].as_array().expect("a list").clone()
 }

@@ -6,15 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use mainstay_crds::Problems;
 use mainstay_crds::field::Kind;
 use mainstay_crds::field::reference::OnDelete;
 use mainstay_crds::schema::{Collection, Schema};
-use mainstay_crds::{Problems, Value};
 use uuid::Uuid;
 
 use super::Tx;
 use crate::service::{Code, Error};
-use crate::store::{self, Conn};
+use crate::store::{self, Conn, records};
 
 /// A delete changes at most this many records.
 pub const MAX_RECORDS: usize = 10_000;
@@ -31,7 +31,7 @@ struct Effects {
 }
 
 /// Deletes the record and carries out every `onDelete` that follows from it.
-pub fn delete(conn: &mut Conn<'_>, schema: &Schema, collection: &Arc<Collection>, id: Uuid, now: i64) -> Tx<()> {
+pub fn delete(conn: &mut Conn, schema: &Schema, collection: &Arc<Collection>, id: Uuid, now: i64) -> Tx<()> {
     let mut effects = Effects::default();
     effects.delete.insert((collection.name.to_string(), id));
     follow(conn, schema, collection, vec![id], &mut effects)?;
@@ -43,11 +43,18 @@ pub fn delete(conn: &mut Conn<'_>, schema: &Schema, collection: &Arc<Collection>
     }
 }
 
-fn follow(conn: &mut Conn<'_>, schema: &Schema, collection: &Arc<Collection>, ids: Vec<Uuid>, effects: &mut Effects) -> Tx<()> {
+fn follow(
+    conn: &mut Conn,
+    schema: &Schema,
+    collection: &Arc<Collection>,
+    ids: Vec<Uuid>,
+    effects: &mut Effects,
+) -> Tx<()> {
     for (referrer, field) in schema.referrers(collection.name.as_str()) {
         let Kind::Reference(reference) = &referrer.fields[field].kind else { continue };
         let left = MAX_RECORDS.saturating_sub(effects.delete.len() + effects.set_null.len());
-        let found = conn.referrers(referrer, field, &ids, left + 1)?;
+        let limit = u32::try_from(left + 1).unwrap_or(u32::MAX);
+        let found = records::referrers(conn, referrer, field, &ids, limit, true)?;
         if found.len() > left {
             let message = format!("the delete would change more than {MAX_RECORDS} records; delete some of them first");
             return Err(Error::new(Code::Conflict, message).into());
@@ -82,16 +89,16 @@ fn refuse_restricted(effects: &Effects, schema: &Schema) -> Tx<()> {
     }
 }
 
-fn carry_out(conn: &mut Conn<'_>, schema: &Schema, effects: &Effects, now: i64) -> Result<(), store::Error> {
+fn carry_out(conn: &mut Conn, schema: &Schema, effects: &Effects, now: i64) -> Result<(), store::Error> {
     conn.defer_references()?;
     for ((name, id), fields) in effects.set_null.iter().filter(|(row, _)| !effects.delete.contains(row)) {
         if let Some(collection) = schema.get(name) {
-            conn.set_null(collection, *id, fields, now)?;
+            records::set_null(conn, collection, *id, fields, now)?;
         }
     }
     for (name, id) in &effects.delete {
         if let Some(collection) = schema.get(name) {
-            conn.delete(collection, *id)?;
+            records::delete(conn, collection, *id)?;
         }
     }
     conn.settle_references()

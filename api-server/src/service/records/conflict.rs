@@ -6,11 +6,12 @@ use mainstay_crds::schema::{Collection, ID, UniqueKey};
 use super::draft::Record;
 use super::{Target, Tx, id_of};
 use crate::service::{Code, Error};
+use crate::store::records::{exists_where, taken_by};
 use crate::store::{self, Conn};
 
 /// The taken keys of `record` as problems below `path`. None found means that the other record has gone
 /// meanwhile, and the write may be tried again.
-pub fn explain(conn: &mut Conn<'_>, target: &Target, record: &Record, path: &str, created: bool) -> Tx<Problems> {
+pub fn explain(conn: &mut Conn, target: &Target, record: &Record, path: &str, created: bool) -> Tx<Problems> {
     let Target { schema, collection } = target;
     let mut problems = Problems::new();
     let mut taken = |field: usize, message: String| {
@@ -18,11 +19,11 @@ pub fn explain(conn: &mut Conn<'_>, target: &Target, record: &Record, path: &str
         here.add("taken", message);
         problems.extend(here.into_vec());
     };
-    if created && !conn.matching(schema, collection, &[id_of(record)], None)?.is_empty() {
+    if created && !exists_where(conn, collection, schema, &[id_of(record)], None)?.is_empty() {
         taken(ID, "the id is taken".to_owned());
     }
     for key in &collection.unique {
-        if conn.key_taken(schema, collection, key, record)? {
+        if taken_by(conn, collection, schema, key, record)? {
             taken(key.fields[0], message(collection, key));
         }
     }

@@ -9,7 +9,7 @@ use super::update::{find, require_condition};
 use super::version::Preconditions;
 use super::{Target, Tx, cascade, covers, no_parameters, version_of};
 use crate::service::{Ctx, Error, Service};
-use crate::store::{self, Abort, Conn};
+use crate::store::{self, Abort, Conn, records};
 
 /// `DELETE /api/v1/{collection}/{id}`.
 ///
@@ -44,7 +44,7 @@ struct Delete {
 }
 
 impl Delete {
-    fn run(&self, conn: &mut Conn<'_>) -> Tx<()> {
+    fn run(&self, conn: &mut Conn) -> Tx<()> {
         let Delete { ctx, target, grant, id, conditions } = self;
         let Some(stored) = find(conn, ctx, target, *id)? else {
             return Err(match conditions.if_match {
@@ -64,10 +64,11 @@ impl Delete {
 
     /// After a commit whose outcome is unknown: the record is gone, or it stays unknown.
     async fn look_up(self: Arc<Self>, service: &Service) -> Result<(), Error> {
-        let found = service.read(move |conn| match conn.record(&self.target.collection, self.id, false)? {
-            None => Ok(()),
-            Some(_) => Err(store::Error::OutcomeUnknown.into()),
-        });
+        let found =
+            service.read(move |conn| match records::select_record(conn, &self.target.collection, self.id, false)? {
+                None => Ok(()),
+                Some(_) => Err(store::Error::OutcomeUnknown.into()),
+            });
         found.await.map_err(|_| store::Error::OutcomeUnknown.into())
     }
 }

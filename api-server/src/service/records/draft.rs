@@ -5,9 +5,7 @@
 
 use mainstay_crds::filter::eval::eval;
 use mainstay_crds::name::did_you_mean;
-use mainstay_crds::schema::{
-    CREATED_AT, Collection, DefaultValue, Field, ID, SYSTEM_FIELDS, UPDATED_AT, VERSION,
-};
+use mainstay_crds::schema::{CREATED_AT, Collection, DefaultValue, Field, ID, SYSTEM_FIELDS, UPDATED_AT, VERSION};
 use mainstay_crds::{Problem, Problems, Value};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
@@ -28,7 +26,13 @@ pub fn object<'a>(body: &'a Json, problems: &mut Problems) -> Option<&'a Map<Str
 }
 
 /// A new record. `id` is that of the path on PUT; else the body may give one.
-pub fn create(ctx: &Ctx, collection: &Collection, body: &Map<String, Json>, id: Option<Uuid>, problems: &mut Problems) -> Record {
+pub fn create(
+    ctx: &Ctx,
+    collection: &Collection,
+    body: &Map<String, Json>,
+    id: Option<Uuid>,
+    problems: &mut Problems,
+) -> Record {
     refuse_unknown(collection, body, problems);
     let mut record = Vec::with_capacity(collection.fields.len());
     record.push(Value::Uuid(new_id(collection, body, id, problems)));
@@ -56,16 +60,30 @@ pub fn create(ctx: &Ctx, collection: &Collection, body: &Map<String, Json>, id: 
 
 /// What PUT makes of a stored record: an absent field takes its default or null; an absent `writeOnly`, `readOnly` or
 /// set `immutable` field keeps its value.
-pub fn replace(ctx: &Ctx, collection: &Collection, body: &Map<String, Json>, stored: &[Value<'static>], problems: &mut Problems) -> Record {
+pub fn replace(
+    ctx: &Ctx,
+    collection: &Collection,
+    body: &Map<String, Json>,
+    stored: &[Value<'static>],
+    problems: &mut Problems,
+) -> Record {
     change(ctx, collection, body, stored, problems, |field, old, problems| {
-        let keeps = field.write_only || field.read_only || (field.immutable && !old.is_null()) || !may_write(ctx, field);
+        let keeps =
+            field.write_only || field.read_only || (field.immutable && !old.is_null()) || !may_write(ctx, field);
         if keeps { old.clone() } else { required(field, default(ctx, field), problems) }
     })
 }
 
 /// What a merge patch (RFC 7396) makes of a stored record: absent fields keep their values.
-pub fn patch(ctx: &Ctx, collection: &Collection, body: &Map<String, Json>, stored: &[Value<'static>], problems: &mut Problems) -> Record {
-    let merged: Map<String, Json> = body.iter().map(|(name, json)| (name.clone(), merged(collection, name, json, stored))).collect();
+pub fn patch(
+    ctx: &Ctx,
+    collection: &Collection,
+    body: &Map<String, Json>,
+    stored: &[Value<'static>],
+    problems: &mut Problems,
+) -> Record {
+    let merged: Map<String, Json> =
+        body.iter().map(|(name, json)| (name.clone(), merged(collection, name, json, stored))).collect();
     change(ctx, collection, &merged, stored, problems, |_, old, _| old.clone())
 }
 

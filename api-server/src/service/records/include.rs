@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::access::{Action, grant};
 use super::{Ctx, visible};
 use crate::query::Include;
-use crate::store::{Conn, Error, Select};
+use crate::store::records::{Select, select};
+use crate::store::{Conn, Error};
 
 /// Included records as JSON, by collection and id, each once.
 pub type Included = BTreeMap<String, BTreeMap<Uuid, Vec<u8>>>;
@@ -22,7 +23,7 @@ pub fn fields(includes: &[Include]) -> impl Iterator<Item = usize> + '_ {
 
 /// Loads what `includes` ask for. `rows` holds, for each parent, the values of the includes' fields in order.
 pub fn load(
-    conn: &mut Conn<'_>,
+    conn: &mut Conn,
     ctx: &Ctx,
     schema: &Schema,
     includes: &[Include],
@@ -38,14 +39,15 @@ pub fn load(
             continue;
         }
         let readable = grant(ctx, collection, Action::Read).into_filter();
-        let mut select = Select::new(collection, visible(ctx, collection));
-        select.filter = Some(Filter::And([is_one_of(&ids)].into_iter().chain(readable).collect()));
-        select.extra = fields(&include.then).chain([ID]).collect();
-        let found = conn.select(schema, &select)?;
+        let limit = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        let mut page = Select::new(collection, visible(ctx, collection), limit);
+        page.filter = Some(Filter::And([is_one_of(&ids)].into_iter().chain(readable).collect()));
+        page.extra = fields(&include.then).chain([ID]).collect();
+        let found = select(conn, schema, &page)?;
         let records = out.entry(collection.name.to_string()).or_default();
         for (position, values) in found.values.iter().enumerate() {
             if let Some(id) = values.last().and_then(as_id) {
-                records.entry(id).or_insert_with(|| found.row(position).to_vec());
+                records.entry(id).or_insert_with(|| found.object(position).unwrap_or_default().to_vec());
             }
         }
         load(conn, ctx, schema, &include.then, &found.values, out)?;

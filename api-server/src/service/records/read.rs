@@ -1,15 +1,19 @@
 //! Get one record, list many.
 
-use mainstay_crds::filter::{Filter, Op, Operand};
-use mainstay_crds::schema::{CREATED_AT, Collection, ID, VERSION};
+use std::sync::Arc;
+
 use mainstay_crds::Value;
+use mainstay_crds::filter::Filter;
+use mainstay_crds::schema::{CREATED_AT, Collection, VERSION};
 use uuid::Uuid;
 
 use super::access::{self, Action};
-use super::{Included, Target, Version, include, visible};
-use crate::query::{self, Context, cursor};
+use super::{Included, Target, Tx, Version, include, visible};
+use crate::query::{self, Context, Include, ListQuery, cursor};
 use crate::service::{Ctx, Error, Service};
-use crate::store::{Rows, Select};
+use crate::store::Conn;
+use crate::store::loader::Find;
+use crate::store::records::{Rows, Select, count, select};
 
 /// One record.
 #[derive(Debug)]
@@ -36,7 +40,7 @@ pub struct Listed {
     /// Continues this page, when there is more.
     pub next_cursor: Option<String>,
     /// All matches, on `count=exact`.
-    pub total: Option<i64>,
+    pub total: Option<u64>,
     /// What `include` asked for; `None` without it.
     pub included: Option<Included>,
 }
@@ -51,22 +55,33 @@ pub async fn get(service: &Service, ctx: &Ctx, name: &str, id: Uuid, raw: &str) 
     let asked = asked.map_err(Error::invalid)?;
     let whole = asked.fields.is_none() && asked.include.is_empty();
     let columns = asked.fields.unwrap_or_else(|| visible(ctx, &target.collection));
-    let mut select = Select::new(&target.collection, columns);
-    select.filter = Some(Filter::And([is(id)].into_iter().chain(readable).collect()));
-    select.extra = include::fields(&asked.include).chain([VERSION, CREATED_AT]).collect();
-    select.limit = Some(1);
-    let (ctx, includes) = (ctx.clone(), asked.include);
-    let read = service.read(move |conn| {
-        let rows = conn.select(&target.schema, &select)?;
-        let mut included = Included::new();
-        include::load(conn, &ctx, &target.schema, &includes, &rows.values, &mut included)?;
-        Ok((rows, (!includes.is_empty()).then_some(included)))
-    });
-    let (rows, included) = read.await?;
-    let Some(values) = rows.values.first() else { return Err(Error::no_record(name)) };
+    let extra = include::fields(&asked.include).chain([VERSION, CREATED_AT]).collect();
+    let find = Find { collection: Arc::clone(&target.collection), id, columns, extra, rule: readable };
+    let Rows { json, values, .. } = service.store.find(Arc::clone(&target.schema), find).await?;
+    let Some(row) = values.first() else { return Err(Error::no_record(name)) };
     // The extra values end in version and created_at.
-    let version = whole.then(|| Version::of(values.iter().rev().nth(1), values.last()));
-    Ok(Got { json: rows.row(0).to_vec(), version, included })
+    let version = whole.then(|| Version::of(row.iter().rev().nth(1), row.last()));
+    let included = match asked.include.is_empty() {
+        true => None,
+        false => Some(follow(service, ctx, &target, asked.include, values).await?),
+    };
+    Ok(Got { json, version, included })
+}
+
+async fn follow(
+    service: &Service,
+    ctx: &Ctx,
+    target: &Target,
+    includes: Vec<Include>,
+    values: Vec<Vec<Value<'static>>>,
+) -> Result<Included, Error> {
+    let (ctx, schema) = (ctx.clone(), Arc::clone(&target.schema));
+    let load = move |conn: &mut Conn| {
+        let mut included = Included::new();
+        include::load(conn, &ctx, &schema, &includes, &values, &mut included)?;
+        Ok(included)
+    };
+    service.read(load).await
 }
 
 /// `GET /api/v1/{collection}`.
@@ -79,45 +94,67 @@ pub async fn list(service: &Service, ctx: &Ctx, name: &str, raw: &str) -> Result
     let asked = asked.map_err(Error::invalid)?;
     let filters: Vec<Filter> = asked.filter.into_iter().chain(readable).collect();
     let columns = asked.fields.unwrap_or_else(|| visible(ctx, &target.collection));
-    let mut select = Select::new(&target.collection, columns);
-    select.filter = (!filters.is_empty()).then_some(Filter::And(filters));
-    select.extra = include::fields(&asked.include).chain(asked.sort.iter().map(|key| key.field)).collect();
-    select.sort = asked.sort;
-    select.after = asked.after;
-    select.limit = Some(asked.limit + 1);
-    select.offset = asked.offset.unwrap_or(0);
-    let (collection, sort) = (target.collection.clone(), select.sort.clone());
-    let (ctx, includes, count) = (ctx.clone(), asked.include, asked.count);
-    let edges = includes.len();
-    let (mut rows, total, included) = service
-        .read(move |conn| {
-            let rows = conn.select(&target.schema, &select)?;
-            let total = match count {
-                true => Some(conn.count(&target.schema, &target.collection, select.filter.as_ref())?),
-                false => None,
-            };
-            let mut included = Included::new();
-            let page = rows.values.len().min(asked.limit as usize);
-            include::load(conn, &ctx, &target.schema, &includes, &rows.values[..page], &mut included)?;
-            Ok((rows, total, (!includes.is_empty()).then_some(included)))
-        })
-        .await?;
-    let has_more = rows.len() > asked.limit as usize;
-    rows.truncate(asked.limit as usize);
-    let last = rows.values.last().filter(|_| has_more);
-    let next_cursor = last.map(|values| cursor::encode(&collection, &sort, asked.fingerprint, &values[edges..]));
-    Ok(Listed { rows, limit: asked.limit, offset: asked.offset, has_more, next_cursor, total, included })
+    let page = Page {
+        ctx: ctx.clone(),
+        columns,
+        filter: (!filters.is_empty()).then_some(Filter::And(filters)),
+        asked: ListQuery { filter: None, fields: None, ..asked },
+        target,
+    };
+    page.read(service).await
 }
 
-fn context<'a>(
-    service: &Service,
-    target: &'a Target,
-    visible: &'a dyn Fn(&Collection, usize) -> bool,
-) -> Context<'a> {
+/// A list whose every question is answered by one closure on one connection.
+struct Page {
+    ctx: Ctx,
+    target: Target,
+    columns: Vec<usize>,
+    filter: Option<Filter>,
+    asked: ListQuery,
+}
+
+impl Page {
+    async fn read(self, service: &Service) -> Result<Listed, Error> {
+        let page = Arc::new(self);
+        let reading = Arc::clone(&page);
+        let (mut rows, total, included) = service.read(move |conn| reading.load(conn)).await?;
+        let ListQuery { limit, offset, ref sort, ref include, fingerprint, .. } = page.asked;
+        let has_more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let last = rows.values.last().filter(|_| has_more);
+        // The extra values are those of the includes, then those of the sort keys.
+        let keys = |values: &Vec<Value<'static>>| {
+            cursor::encode(&page.target.collection, sort, fingerprint, &values[include.len()..])
+        };
+        Ok(Listed { next_cursor: last.map(keys), rows, limit, offset, has_more, total, included })
+    }
+
+    fn load(&self, conn: &mut Conn) -> Tx<(Rows, Option<u64>, Option<Included>)> {
+        let Page { ctx, target: Target { schema, collection }, columns, filter, asked } = self;
+        let page = Select {
+            filter: filter.clone(),
+            extra: include::fields(&asked.include).chain(asked.sort.iter().map(|key| key.field)).collect(),
+            sort: asked.sort.clone(),
+            after: asked.after.clone(),
+            offset: u64::from(asked.offset.unwrap_or(0)),
+            // One more than asked for tells whether there are more.
+            ..Select::new(collection, columns.clone(), asked.limit + 1)
+        };
+        let rows = select(conn, schema, &page)?;
+        let total = match asked.count {
+            true => Some(count(conn, collection, schema, filter.as_ref())?),
+            false => None,
+        };
+        if asked.include.is_empty() {
+            return Ok((rows, total, None));
+        }
+        let mut included = Included::new();
+        let shown = rows.values.len().min(asked.limit as usize);
+        include::load(conn, ctx, schema, &asked.include, &rows.values[..shown], &mut included)?;
+        Ok((rows, total, Some(included)))
+    }
+}
+
+fn context<'a>(service: &Service, target: &'a Target, visible: &'a dyn Fn(&Collection, usize) -> bool) -> Context<'a> {
     Context { collection: &target.collection, schema: &target.schema, visible, page: service.page }
-}
-
-/// `id = …`
-pub(super) fn is(id: Uuid) -> Filter {
-    Filter::Test { field: ID, op: Op::Eq, operands: vec![Operand::Value(Value::Uuid(id))] }
 }

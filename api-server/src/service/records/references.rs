@@ -13,17 +13,21 @@ use super::access::{self, Action, Grant};
 use super::{Target, Tx, draft};
 use crate::service::Ctx;
 use crate::store::Conn;
+use crate::store::records::exists_where;
 
 /// Whether a reference needs a look before the write: the caller may not read all of some target.
 pub fn guarded(ctx: &Ctx, target: &Target) -> bool {
-    target.collection.fields.iter().filter_map(|field| target.schema.get(field.target()?.as_str())).any(|collection| {
-        access::grant(ctx, collection, Action::Read) != Grant::Everything
-    })
+    target
+        .collection
+        .fields
+        .iter()
+        .filter_map(|field| target.schema.get(field.target()?.as_str()))
+        .any(|collection| access::grant(ctx, collection, Action::Read) != Grant::Everything)
 }
 
 /// A problem for each reference of `records` that points to nothing the caller may read. The path of a record's
 /// problems is its own.
-pub fn check(conn: &mut Conn<'_>, ctx: &Ctx, target: &Target, records: &[(String, &[Value<'static>])]) -> Tx<()> {
+pub fn check(conn: &mut Conn, ctx: &Ctx, target: &Target, records: &[(String, &[Value<'static>])]) -> Tx<()> {
     let mut problems = Problems::new();
     for (position, field) in target.collection.fields.iter().enumerate() {
         let Some(collection) = field.target().and_then(|name| target.schema.get(name.as_str())) else { continue };
@@ -36,9 +40,12 @@ pub fn check(conn: &mut Conn<'_>, ctx: &Ctx, target: &Target, records: &[(String
                 _ => {}
             }
         }
+        if wanted.is_empty() {
+            continue;
+        }
         let ids: Vec<Uuid> = wanted.keys().copied().collect();
         let readable = access::grant(ctx, collection, Action::Read).into_filter();
-        let found = conn.matching(&target.schema, collection, &ids, readable.as_ref())?;
+        let found = exists_where(conn, collection, &target.schema, &ids, readable.as_ref())?;
         for (id, paths) in wanted.iter().filter(|(id, _)| !found.contains(id)) {
             for path in paths {
                 let mut here = Problems::at(format!("{path}/{}", field.name));

@@ -12,7 +12,7 @@ use super::draft::{self, Record};
 use super::version::Preconditions;
 use super::{Target, Tx, Written, conflict, covers, id_of, no_parameters, references, version_of, written};
 use crate::service::{Code, Ctx, Error, Service};
-use crate::store::{self, Abort, Conn};
+use crate::store::{self, Abort, Conn, records};
 
 /// How a body changes a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,8 @@ pub(super) fn grants(ctx: &Ctx, target: &Target, method: Method) -> Result<(Gran
 pub(super) fn require_condition(target: &Target, conditions: &Preconditions) -> Result<(), Error> {
     match target.collection.require_precondition && *conditions == Preconditions::default() {
         true => {
-            let message = format!("{} takes changes with If-Match alone: send the record's ETag", target.collection.name);
+            let message =
+                format!("{} takes changes with If-Match alone: send the record's ETag", target.collection.name);
             Err(Error::new(Code::PreconditionRequired, message))
         }
         false => Ok(()),
@@ -126,7 +127,7 @@ impl Update {
         }
     }
 
-    fn change(&self, conn: &mut Conn<'_>, check_references: bool) -> Tx<Step> {
+    fn change(&self, conn: &mut Conn, check_references: bool) -> Tx<Step> {
         let Update { ctx, target, id, conditions, method, .. } = self;
         let Some(stored) = find(conn, ctx, target, *id)? else { return self.absent() };
         if !covers(conn, target, &self.grant, *id)? {
@@ -159,14 +160,14 @@ impl Update {
         Ok(Step::Done(written(conn, ctx, target, &record, false)?))
     }
 
-    fn store(&self, conn: &mut Conn<'_>, stored: &[Value<'static>], record: &Record) -> Tx<()> {
+    fn store(&self, conn: &mut Conn, stored: &[Value<'static>], record: &Record) -> Tx<()> {
         let changed: Vec<(usize, Value<'static>)> =
             record.iter().cloned().enumerate().filter(|(field, value)| stored[*field] != *value).collect();
         // A unique key that is taken fails the whole transaction on PostgreSQL, so it is looked for first;
         // the database still refuses what another transaction has taken in between.
         let taken = conflict::explain(conn, &self.target, record, "", false)?;
         match taken.is_empty() {
-            true => Ok(conn.update(&self.target.collection, self.id, &changed)?),
+            true => Ok(records::update(conn, &self.target.collection, self.id, &changed).map(drop)?),
             false => Err(conflict::refusal(taken)),
         }
     }
@@ -200,7 +201,7 @@ impl Update {
     async fn look_up(self: Arc<Self>, service: &Service) -> Result<Written, Error> {
         let found = service.read(move |conn| {
             let Update { ctx, target, id, .. } = &*self;
-            let stored = conn.record(&target.collection, *id, false)?;
+            let stored = records::select_record(conn, &target.collection, *id, false)?;
             let ours = |record: &Record| record[mainstay_crds::schema::UPDATED_AT] == Value::Timestamp(ctx.now);
             match stored.filter(ours) {
                 Some(record) => written(conn, ctx, target, &record, false),
@@ -212,8 +213,8 @@ impl Update {
 }
 
 /// The record, locked, when it is there and the caller may read it.
-pub(super) fn find(conn: &mut Conn<'_>, ctx: &Ctx, target: &Target, id: Uuid) -> Tx<Option<Record>> {
-    let Some(stored) = conn.record(&target.collection, id, true)? else { return Ok(None) };
+pub(super) fn find(conn: &mut Conn, ctx: &Ctx, target: &Target, id: Uuid) -> Tx<Option<Record>> {
+    let Some(stored) = records::select_record(conn, &target.collection, id, true)? else { return Ok(None) };
     let readable = access::grant(ctx, &target.collection, Action::Read);
     Ok(covers(conn, target, &readable, id_of(&stored))?.then_some(stored))
 }

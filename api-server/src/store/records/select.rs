@@ -38,6 +38,14 @@ pub struct Select<'a> {
     pub lock: bool,
 }
 
+impl<'a> Select<'a> {
+    /// The first `limit` records in no order; the other members are to be set.
+    pub fn new(collection: &'a Arc<Collection>, columns: Vec<usize>, limit: u32) -> Self {
+        let (extra, filter, sort, after) = (Vec::new(), None, Vec::new(), None);
+        Select { collection, columns, extra, filter, sort, after, limit, offset: 0, lock: false }
+    }
+}
+
 /// A page as answered.
 #[derive(Debug, Default, PartialEq)]
 pub struct Rows {
@@ -58,6 +66,13 @@ impl Rows {
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
+    }
+
+    /// Keeps the first `length` rows.
+    pub fn truncate(&mut self, length: usize) {
+        self.ends.truncate(length);
+        self.values.truncate(length);
+        self.json.truncate(self.ends.last().copied().unwrap_or(0));
     }
 
     /// The JSON object of one row.

@@ -1,0 +1,189 @@
+//! The operations of a collection, each with every status that it can answer and no other.
+//!
+//! Called while the document is built. The list of errors follows `service/records` and `http/records.rs`: whoever
+//! lets an operation fail in a new way adds the status here.
+
+use mainstay_crds::field::Kind;
+use mainstay_crds::field::reference::OnDelete;
+use mainstay_crds::schema::Rule;
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, PathItem, PathsBuilder};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{Content, Required, Response};
+
+use super::{View, anonymous, errors, parameters, raw, unconditional};
+
+/// Errors of every request under `/api`.
+const ALWAYS: [u16; 7] = [400, 401, 406, 414, 431, 503, 504];
+/// Errors of every request with a body.
+const BODY: [u16; 3] = [408, 413, 415];
+
+/// Adds both paths of a collection.
+pub fn paths(paths: PathsBuilder, view: &View<'_>) -> PathsBuilder {
+    let collection = format!("/api/v1/{}", view.collection.name);
+    let record = format!("{collection}/{{id}}");
+    let mut all = PathItem::new(HttpMethod::Get, list(view));
+    all.merge_operations(PathItem::new(HttpMethod::Post, create(view)));
+    let mut one = PathItem::new(HttpMethod::Get, get(view));
+    one.merge_operations(PathItem::new(HttpMethod::Put, replace(view)));
+    one.merge_operations(PathItem::new(HttpMethod::Patch, update(view)));
+    one.merge_operations(PathItem::new(HttpMethod::Delete, delete(view)));
+    one.parameters = Some(vec![ParameterBuilder::from(parameters::id()).build().into()]);
+    paths.path(collection, all).path(record, one)
+}
+
+fn list(view: &View<'_>) -> OperationBuilder {
+    let names = view.singular();
+    let page = answer("One page.", "List", view).header_ref("Link", errors::header("Link"));
+    let rules = &view.collection.access.read;
+    let operation = operation(view, format!("list{}", names.many), "List", &[rules])
+        .parameters(Some(parameters::list(view)))
+        .response("200", page.build());
+    fail(operation, &ALWAYS, &forbidden(view, &[rules], false))
+}
+
+fn create(view: &View<'_>) -> OperationBuilder {
+    let hidden = if view.hides_what_it_wrote() { " Without a body when the caller may not read it." } else { "" };
+    let description = format!("Made. An array answers with an array, and without `Location` and `ETag`.{hidden}");
+    let made = answer(&description, "Created", view).header_ref("Location", errors::header("Location"));
+    let rules = &view.collection.access.create;
+    let operation = operation(view, format!("create{}", view.singular().one), "Create", &[rules])
+        .description(Some("One record, or with an array up to 1000 of them: all or none."))
+        .request_body(Some(body(view, "CreateBody", &["application/json"])))
+        .response("201", made.header_ref("ETag", errors::header("ETag")).build());
+    let operation = fail(operation, &ALWAYS, &BODY);
+    fail(operation, &[409], &[forbidden(view, &[rules], true), unprocessable(view)].concat())
+}
+
+fn get(view: &View<'_>) -> OperationBuilder {
+    let rules = &view.collection.access.read;
+    let fields = "Takes `fields` too, as the list does. It is not among the parameters, so that generated clients may \
+        count on every field here; with it the answer has no `ETag`.";
+    let conditions = ["If-Match", "If-None-Match"].map(|name| parameters::condition(name, false));
+    let whole = answer("The record.", "Answer", view).header_ref("ETag", errors::header("ETag"));
+    let same = ResponseBuilder::new()
+        .description("The record is still the one of `If-None-Match`.")
+        .header_ref("ETag", errors::header("ETag"))
+        .header_ref("X-Request-Id", errors::header("RequestId"));
+    let operation = operation(view, format!("get{}", view.singular().one), "Get", &[rules])
+        .description(Some(fields))
+        .parameters(Some(conditions.into_iter().chain(parameters::included(view))))
+        .response("200", whole.build())
+        .response("304", same.build());
+    let operation = fail(operation, &ALWAYS, &[404, 412]);
+    fail(operation, &forbidden(view, &[rules], false), &[])
+}
+
+fn replace(view: &View<'_>) -> OperationBuilder {
+    let access = &view.collection.access;
+    let rules = [access.update.as_slice(), access.create.as_slice()];
+    let conditions = ["If-Match", "If-None-Match"].map(|name| parameters::condition(name, false));
+    let made = answer("Made: the id was new.", "Answer", view).header_ref("Location", errors::header("Location"));
+    let operation = operation(view, format!("replace{}", view.singular().one), "Replace, or create", &rules)
+        .description(Some(
+            "An absent field takes its default or null; an absent write-only or immutable one keeps its value.",
+        ))
+        .parameters(Some(conditions))
+        .request_body(Some(body(view, "Update", &["application/json"])))
+        .response("201", made.header_ref("ETag", errors::header("ETag")).build());
+    let operation = changed(operation, view);
+    let operation = fail(operation, &ALWAYS, &BODY);
+    let operation = fail(operation, &[409, 412], &precondition(view));
+    fail(operation, &forbidden(view, &rules, true), &unprocessable(view))
+}
+
+fn update(view: &View<'_>) -> OperationBuilder {
+    let rules = &view.collection.access.update;
+    let types = ["application/merge-patch+json", "application/json"];
+    let operation = operation(view, format!("update{}", view.singular().one), "Update", &[rules])
+        .description(Some("A merge patch (RFC 7396): null sets a field to null, an absent field keeps its value."))
+        .parameter(parameters::condition("If-Match", view.collection.require_precondition))
+        .request_body(Some(body(view, "Patch", &types)));
+    let operation = changed(operation, view);
+    let operation = fail(operation, &ALWAYS, &BODY);
+    let operation = fail(operation, &[404, 412], &precondition(view));
+    let taken: &[u16] = if view.collection.unique.is_empty() { &[] } else { &[409] };
+    fail(operation, &[forbidden(view, &[rules], true), unprocessable(view)].concat(), taken)
+}
+
+fn delete(view: &View<'_>) -> OperationBuilder {
+    let rules = &view.collection.access.delete;
+    let operation = operation(view, format!("delete{}", view.singular().one), "Delete", &[rules])
+        .parameter(parameters::condition("If-Match", view.collection.require_precondition))
+        .response("204", empty("Deleted."));
+    let operation = fail(operation, &ALWAYS, &[404, 412]);
+    let operation = fail(operation, &precondition(view), &forbidden(view, &[rules], false));
+    let name = view.collection.name.as_str();
+    let referred: &[u16] = if view.schema.referrers(name).next().is_some() { &[409] } else { &[] };
+    // A reference that becomes null may break a rule of the record that holds it.
+    let breaks = view.schema.referrers(name).any(|(referrer, field)| match &referrer.fields[field].kind {
+        Kind::Reference(reference) => reference.on_delete == OnDelete::SetNull && !referrer.checks.is_empty(),
+        _ => false,
+    });
+    fail(operation, referred, if breaks { &[422] } else { &[] })
+}
+
+fn operation(view: &View<'_>, id: String, verb: &str, rules: &[&[Rule]]) -> OperationBuilder {
+    let what =
+        if verb == "List" { view.collection.name.to_string() } else { format!("one of {}", view.collection.name) };
+    let none: [&str; 0] = [];
+    let keys = ["apiKey", "bearer"].map(|scheme| SecurityRequirement::new(scheme, none));
+    let open = rules.iter().any(|rules| anonymous(rules)).then(SecurityRequirement::default);
+    OperationBuilder::new()
+        .operation_id(Some(id))
+        .tag(view.collection.name.as_str())
+        .summary(Some(format!("{verb} {what}")))
+        .securities(Some(open.into_iter().chain(keys)))
+}
+
+fn fail(operation: OperationBuilder, some: &[u16], more: &[u16]) -> OperationBuilder {
+    some.iter().chain(more).fold(operation, |operation, status| match errors::named(*status) {
+        Some(error) => operation.response(status.to_string(), error),
+        None => operation,
+    })
+}
+
+/// 403, unless every caller may do it with every record and every field.
+fn forbidden(view: &View<'_>, rules: &[&[Rule]], writes: bool) -> Vec<u16> {
+    let restricted = writes && view.collection.fields.iter().any(|field| field.write_roles.is_some());
+    if rules.iter().all(|rules| unconditional(rules)) && !restricted { Vec::new() } else { vec![403] }
+}
+
+/// 422, where there are references or rules between fields.
+fn unprocessable(view: &View<'_>) -> Vec<u16> {
+    let refers = view.collection.fields.iter().any(|field| field.target().is_some());
+    if refers || !view.collection.checks.is_empty() { vec![422] } else { Vec::new() }
+}
+
+fn precondition(view: &View<'_>) -> Vec<u16> {
+    if view.collection.require_precondition { vec![428] } else { Vec::new() }
+}
+
+/// The answers to a change: the record, or nothing for a caller who may not read it.
+fn changed(operation: OperationBuilder, view: &View<'_>) -> OperationBuilder {
+    let whole = answer("The record as it is now.", "Answer", view).header_ref("ETag", errors::header("ETag"));
+    let operation = operation.response("200", whole.build());
+    match view.hides_what_it_wrote() {
+        true => operation.response("204", empty("Changed. The caller may not read the record as it is now.")),
+        false => operation,
+    }
+}
+
+fn answer(description: &str, suffix: &str, view: &View<'_>) -> ResponseBuilder {
+    ResponseBuilder::new()
+        .description(description)
+        .header_ref("X-Request-Id", errors::header("RequestId"))
+        .header_ref("Vary", errors::header("Vary"))
+        .content("application/json", Content::new(Some(raw(view.singular().reference(suffix)))))
+}
+
+fn empty(description: &str) -> Response {
+    ResponseBuilder::new().description(description).header_ref("X-Request-Id", errors::header("RequestId")).build()
+}
+
+fn body(view: &View<'_>, suffix: &str, types: &[&str]) -> RequestBody {
+    let content = || Content::new(Some(raw(view.singular().reference(suffix))));
+    let body = RequestBodyBuilder::new().required(Some(Required::True));
+    types.iter().fold(body, |body, media_type| body.content(*media_type, content())).build()
+}

@@ -1,0 +1,199 @@
+//! Parameters: every filter that a field's kind allows, typed; sorting, paging, selection; conditional headers.
+//!
+//! Called while the document is built. A filter's schema is that of the operand, without the rules that bind only
+//! stored values: `title=ab` is a fair question where titles have three characters.
+
+use mainstay_crds::filter::{MAX_LEAVES, Op};
+use mainstay_crds::name::Name;
+use mainstay_crds::schema::Field;
+use serde_json::{Map, Value as Json, json};
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
+
+use super::{View, raw};
+use crate::query::page::MAX_OFFSET;
+use crate::query::{RESERVED, include};
+
+/// Beyond this many paths only the shorter ones are listed.
+const MAX_INCLUDE_PATHS: usize = 200;
+
+/// One or more entity tags, or `*`; RFC 9110, section 13.1.
+const ENTITY_TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#;
+
+/// Parameters of a list.
+pub fn list(view: &View<'_>) -> Vec<Parameter> {
+    let mut parameters: Vec<Parameter> =
+        view.collection.fields.iter().filter(|field| !field.write_only).flat_map(filters).collect();
+    parameters.extend(sort(view));
+    let limit = json!({ "type": "integer", "format": "int32", "minimum": 1, "maximum": view.page.max, "default": view.page.default });
+    parameters.push(query("limit", "Most records on a page.", limit));
+    let offset = json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": MAX_OFFSET });
+    parameters.push(query("offset", "Skips this many records. For more, use `cursor`.", offset));
+    let cursor = "Goes on after the last page: its `next_cursor`, with the same filters and sort, without `offset`.";
+    parameters.push(query("cursor", cursor, json!({ "type": "string" })));
+    let names: Vec<&str> = readable(view).map(|field| field.name.as_str()).collect();
+    let fields = "Answers these fields alone.";
+    parameters.push(array("fields", fields, json!({ "type": "string", "enum": names }), Some(names.len())));
+    parameters.extend(included(view));
+    let count = json!({ "type": "string", "enum": ["exact"] });
+    parameters.push(query("count", "Counts all matches, as `meta.total`.", count));
+    parameters
+}
+
+/// `include`, where there is a reference to follow.
+pub fn included(view: &View<'_>) -> Option<Parameter> {
+    let paths = include_paths(view);
+    let description = "Adds the records that these references point to, as `included`.";
+    let item = json!({ "type": "string", "enum": paths });
+    (!paths.is_empty()).then(|| array("include", description, item, Some(include::MAX_EDGES.min(paths.len()))))
+}
+
+/// The record's id in the path.
+pub fn id() -> Parameter {
+    let schema = raw(json!({ "type": "string", "format": "uuid" }));
+    ParameterBuilder::new()
+        .name("id")
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some("The record's id."))
+        .schema(Some(schema))
+        .build()
+}
+
+/// `If-Match` or `If-None-Match`.
+pub fn condition(name: &str, required: bool) -> Parameter {
+    let description = match name {
+        "If-Match" => "Goes on only while the record's `ETag` is one of these; `*` is any.",
+        _ => "Goes on only unless the record's `ETag` is one of these; `*` is any.",
+    };
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(if required { Required::True } else { Required::False })
+        .description(Some(description))
+        .schema(Some(raw(json!({ "type": "string", "pattern": ENTITY_TAGS }))))
+        .build()
+}
+
+fn readable<'a>(view: &'a View<'_>) -> impl Iterator<Item = &'a Field> {
+    view.collection.fields.iter().filter(|field| !field.write_only)
+}
+
+fn filters(field: &Field) -> impl Iterator<Item = Parameter> + '_ {
+    field.kind.operators().iter().map(move |op| filter(field, *op))
+}
+
+fn filter(field: &Field, op: Op) -> Parameter {
+    let name = field.name.as_str();
+    let bare = op == Op::Eq && !RESERVED.contains(&name);
+    let parameter = if bare { name.to_owned() } else { format!("{name}__{}", op.name()) };
+    let description = format!("Records whose `{name}` {}.", says(op));
+    match op {
+        Op::Isnull => query(&parameter, &description, json!({ "type": "boolean" })),
+        Op::In | Op::Nin => {
+            let description = format!("{description} A comma in a value is written `\\,`.");
+            array(&parameter, &description, operand(field, op), Some(MAX_LEAVES))
+        }
+        _ => query(&parameter, &description, operand(field, op)),
+    }
+}
+
+fn says(op: Op) -> &'static str {
+    match op {
+        Op::Eq => "is this",
+        Op::Ne => "is something else; null is neither",
+        Op::Gt => "is greater",
+        Op::Gte => "is this or greater",
+        Op::Lt => "is less",
+        Op::Lte => "is this or less",
+        Op::In => "is one of these",
+        Op::Nin => "is none of these; null is neither",
+        Op::Contains => "contains this",
+        Op::Icontains => "contains this, A–Z and a–z alike",
+        Op::Startswith => "begins with this",
+        Op::Isnull => "is null, or with `false` is not",
+        Op::Has => "has this among its items",
+    }
+}
+
+/// The schema of an operand: form and range of the kind, none of the field's own rules.
+fn operand(field: &Field, op: Op) -> Json {
+    let item = field.kind.item().filter(|_| op == Op::Has);
+    let (kind, schema) = match item {
+        Some(item) => (item.name(), item.json_schema()),
+        None => (field.kind.name(), field.kind.json_schema()),
+    };
+    let kept = match kind {
+        "text" => &["type"][..],
+        _ => &["type", "format", "enum", "pattern"][..],
+    };
+    let all = schema.as_object().cloned().unwrap_or_default();
+    let mut schema: Map<String, Json> =
+        all.into_iter().filter(|(keyword, _)| kept.contains(&keyword.as_str())).collect();
+    if kind == "integer" {
+        schema.insert("minimum".to_owned(), json!(-9_007_199_254_740_991_i64));
+        schema.insert("maximum".to_owned(), json!(9_007_199_254_740_991_i64));
+    }
+    // The form of a decimal says that it is not negative when its minimum says so; a question may be.
+    if let (Some(pattern), "decimal") = (schema.get("pattern").and_then(Json::as_str), kind)
+        && !pattern.starts_with("^-?")
+    {
+        let signed = pattern.replacen('^', "^-?", 1);
+        schema.insert("pattern".to_owned(), json!(signed));
+    }
+    Json::Object(schema)
+}
+
+fn sort(view: &View<'_>) -> Option<Parameter> {
+    let sortable = readable(view).filter(|field| field.kind.sortable());
+    let keys: Vec<String> = sortable.flat_map(|field| [field.name.to_string(), format!("-{}", field.name)]).collect();
+    let description = "The order: fields, from high to low with `-`, each at most once. Null comes before every value. \
+        The id is always the last key.";
+    let item = json!({ "type": "string", "enum": keys });
+    (!keys.is_empty()).then(|| array("sort", description, item, Some(keys.len() / 2)))
+}
+
+/// Dotted paths of references, shorter ones first.
+fn include_paths(view: &View<'_>) -> Vec<String> {
+    let mut paths = Vec::new();
+    let mut edge: Vec<(String, &Name)> = vec![(String::new(), &view.collection.name)];
+    for _ in 0..include::MAX_DEPTH {
+        edge = edge.iter().flat_map(|(path, name)| steps(view, path, name)).collect();
+        if paths.len() + edge.len() > MAX_INCLUDE_PATHS {
+            break;
+        }
+        paths.extend(edge.iter().map(|(path, _)| path.clone()));
+    }
+    paths
+}
+
+/// The references of one collection, as longer paths with the collections that they lead to.
+fn steps<'a>(view: &View<'a>, path: &str, collection: &Name) -> Vec<(String, &'a Name)> {
+    let schema = view.schema;
+    let Some(collection) = schema.get(collection.as_str()) else { return Vec::new() };
+    let references = collection.fields.iter().filter(|field| !field.write_only);
+    let longer = |name: &Name| if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
+    references.filter_map(|field| field.target().map(|target| (longer(&field.name), target))).collect()
+}
+
+fn query(name: &str, description: &str, schema: Json) -> Parameter {
+    builder(name, description, schema).build()
+}
+
+/// A list of values in one parameter, separated by commas.
+fn array(name: &str, description: &str, item: Json, max: Option<usize>) -> Parameter {
+    let mut schema = json!({ "type": "array", "items": item, "minItems": 1 });
+    if let Some(max) = max {
+        schema["maxItems"] = json!(max);
+    }
+    builder(name, description, schema).style(Some(ParameterStyle::Form)).explode(Some(false)).build()
+}
+
+fn builder(name: &str, description: &str, schema: Json) -> ParameterBuilder {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(raw(schema)))
+}

@@ -1,0 +1,182 @@
+//! Component schemas: the shared ones, and those of a collection around the shapes that the contract prints.
+//!
+//! Called while the document is built. No `anyOf` and no `const` here: client generators merge or misread them.
+
+use std::collections::BTreeSet;
+
+use mainstay_crds::name::Name;
+use mainstay_crds::schema::json_schema::{Shape, json_schema};
+use serde_json::{Map, Value as Json, json};
+use utoipa::openapi::ComponentsBuilder;
+
+use super::{View, raw, reference};
+use crate::query::include::MAX_DEPTH;
+use crate::service::records::create::MAX_RECORDS;
+
+/// Adds the schemas that are no collection's.
+pub fn shared(components: ComponentsBuilder) -> ComponentsBuilder {
+    components
+        .schema("ErrorAnswer", raw(error()))
+        .schema("ErrorDetail", raw(detail()))
+        .schema("ProblemAnswer", raw(problem()))
+        .schema("ListMeta", raw(list_meta()))
+        .schema("HealthAnswer", raw(envelope(object(&["status"], json!({ "status": { "type": "string" } })), &[])))
+        .schema("ReadinessAnswer", raw(readiness()))
+}
+
+/// Adds the schemas of a collection.
+pub fn of(components: ComponentsBuilder, view: &View<'_>) -> ComponentsBuilder {
+    let names = view.singular();
+    let shape = |shape| json_schema(view.collection, shape);
+    let included = included(view);
+    let extra: Vec<(&str, Json)> = included.into_iter().map(|schema| ("included", schema)).collect();
+    let meta = [("meta", reference("ListMeta"))].into_iter();
+    let listed: Vec<(&str, Json)> = meta.chain(extra.iter().cloned()).collect();
+    let page = json!({ "type": "array", "items": names.reference("Partial") });
+    // A caller who may not read one of the records that an array made finds null in its place.
+    let item = match view.hides_what_it_wrote() {
+        true => json!({ "oneOf": [names.reference(""), { "type": "null" }] }),
+        false => names.reference(""),
+    };
+    [
+        ("", shape(Shape::Record)),
+        ("Partial", shape(Shape::Partial)),
+        ("Create", shape(Shape::Create)),
+        ("CreateBody", one_or_many(shape(Shape::Create), names.reference("Create"))),
+        ("Created", envelope(names.reference("CreatedData"), &[])),
+        ("CreatedData", one_or_many(shape(Shape::Record), item)),
+        ("Update", shape(Shape::Update)),
+        ("Patch", shape(Shape::Patch)),
+        ("List", listing(envelope(page, &listed))),
+        ("Answer", envelope(names.reference(""), &extra)),
+    ]
+    .into_iter()
+    .fold(components, |all, (suffix, schema)| all.schema(names.schema(suffix), raw(schema)))
+}
+
+/// `{"success":true,"data":…}` with required `meta` and optional `included`.
+fn envelope(data: Json, more: &[(&str, Json)]) -> Json {
+    let mut required = vec!["success", "data"];
+    let mut properties = Map::new();
+    properties.insert("success".to_owned(), json!({ "type": "boolean", "description": "Always true here." }));
+    properties.insert("data".to_owned(), data);
+    for (name, schema) in more {
+        properties.insert((*name).to_owned(), schema.clone());
+        required.extend((*name == "meta").then_some("meta"));
+    }
+    object(&required, Json::Object(properties))
+}
+
+fn listing(mut schema: Json) -> Json {
+    schema["description"] = json!("One page. Without `fields` every record is whole.");
+    schema
+}
+
+/// The object `one`, or an array of `item`s: as two types of one schema, which generators read as the object.
+fn one_or_many(mut one: Json, item: Json) -> Json {
+    if let Some(keywords) = one.as_object_mut() {
+        keywords.remove("description");
+        keywords.insert("type".to_owned(), json!(["object", "array"]));
+        keywords.insert("items".to_owned(), item);
+        keywords.insert("minItems".to_owned(), json!(1));
+        keywords.insert("maxItems".to_owned(), json!(MAX_RECORDS));
+    }
+    one
+}
+
+/// Records by collection and id, of each collection that `include` can reach; `None` when it can reach none.
+fn included(view: &View<'_>) -> Option<Json> {
+    let mut reached: BTreeSet<&Name> = BTreeSet::new();
+    let mut edge = vec![view.collection];
+    for _ in 0..MAX_DEPTH {
+        let targets: BTreeSet<&Name> =
+            edge.iter().flat_map(|from| from.fields.iter().filter_map(|f| f.target())).collect();
+        reached.extend(&targets);
+        edge = targets.iter().filter_map(|name| view.schema.get(name.as_str()).map(|found| &**found)).collect();
+    }
+    let records = |name: &&Name| {
+        let record = view.names.get(name).reference("");
+        (name.to_string(), json!({ "type": "object", "additionalProperties": record }))
+    };
+    let properties: Map<String, Json> = reached.iter().map(records).collect();
+    let description = "What `include` asked for: each record once, by collection and id.";
+    let schema = json!({ "type": "object", "description": description, "properties": properties });
+    (!reached.is_empty()).then_some(schema)
+}
+
+fn object(required: &[&str], properties: Json) -> Json {
+    json!({ "type": "object", "required": required, "properties": properties })
+}
+
+fn list_meta() -> Json {
+    object(
+        &["limit", "has_more"],
+        json!({
+            "limit": { "type": "integer", "format": "int32", "minimum": 1, "description": "Most records on a page." },
+            "offset": { "type": "integer", "format": "int32", "minimum": 0, "description": "As asked for." },
+            "has_more": { "type": "boolean", "description": "Whether another page follows." },
+            "next_cursor": { "type": "string", "description": "Gets the next page as `cursor`." },
+            "total": { "type": "integer", "format": "int64", "minimum": 0, "description": "All matches, with `count=exact`." },
+        }),
+    )
+}
+
+fn detail() -> Json {
+    object(
+        &["path", "code", "message"],
+        json!({
+            "path": { "type": "string", "description": "JSON Pointer (RFC 6901) into the body, or `?` and a parameter.", "examples": ["/title"] },
+            "code": { "type": "string", "description": "The rule, for machines.", "examples": ["too_long"] },
+            "message": { "type": "string", "description": "The rule, for people." },
+            "hint": { "type": "string", "description": "The next step." },
+        }),
+    )
+}
+
+fn error() -> Json {
+    object(
+        &["success", "error", "code", "details", "request_id"],
+        json!({
+            "success": { "type": "boolean", "description": "Always false here." },
+            "error": { "type": "string", "description": "What is wrong, for people." },
+            "code": { "type": "string", "description": "What is wrong, for machines.", "examples": ["VALIDATION_ERROR"] },
+            "details": { "type": "array", "items": reference("ErrorDetail") },
+            "outcome": { "type": "string", "description": "`unknown` when the change may or may not have been made." },
+            "request_id": { "type": "string", "description": "Names the request in the server's log." },
+        }),
+    )
+}
+
+fn problem() -> Json {
+    object(
+        &["type", "title", "status", "detail", "code", "errors", "request_id"],
+        json!({
+            "type": { "type": "string", "format": "uri-reference", "examples": ["about:blank"] },
+            "title": { "type": "string" },
+            "status": { "type": "integer", "format": "int32", "minimum": 400, "maximum": 599 },
+            "detail": { "type": "string", "description": "What is wrong, for people." },
+            "code": { "type": "string", "description": "What is wrong, for machines.", "examples": ["VALIDATION_ERROR"] },
+            "errors": { "type": "array", "items": reference("ErrorDetail") },
+            "outcome": { "type": "string", "description": "`unknown` when the change may or may not have been made." },
+            "request_id": { "type": "string", "description": "Names the request in the server's log." },
+        }),
+    )
+}
+
+fn readiness() -> Json {
+    let check = object(
+        &["name", "ok", "message", "micros"],
+        json!({
+            "name": { "type": "string" },
+            "ok": { "type": "boolean" },
+            "message": { "type": "string" },
+            "micros": { "type": "integer", "format": "int64", "minimum": 0 },
+        }),
+    );
+    let data = object(
+        &["status", "checks"],
+        json!({ "status": { "type": "string", "examples": ["ready"] }, "checks": { "type": "array", "items": check } }),
+    );
+    let success = json!({ "type": "boolean", "description": "Whether every check passed." });
+    object(&["success", "data"], json!({ "success": success, "data": data }))
+}

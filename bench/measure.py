@@ -1,0 +1,128 @@
+"""Measures requests a second of two running servers beside pgbench on the same PostgreSQL, and writes bench/results.md.
+
+Called by bench/run.sh, which serves examples/markets from both databases. ROUNDS (3) and SECONDS (10) may be set.
+Every figure is the median of interleaved rounds, and a ratio to the figure that pgbench reaches in the same rounds.
+"""
+
+import glob
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import urllib.request
+
+HERE = pathlib.Path(__file__).parent
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
+SECONDS = int(os.environ.get("SECONDS", "10"))
+CONNECTIONS = 32
+RECORDS = 10_000
+KEY = os.environ["E2E_KEY"]
+URLS = {"PostgreSQL": os.environ["E2E_POSTGRES_URL"], "SQLite": os.environ["E2E_SQLITE_URL"]}
+DATABASE = os.environ["E2E_POSTGRES_DATABASE"]
+WORK = ["GET by id", "list of 20", "POST"]
+
+
+def record(number):
+    """Ids are known beforehand, so that both sides can ask for any of them; twelve decimal digits are hexadecimal too."""
+    return {
+        "id": f"00000000-0000-7000-8000-{100_000_000_000 + number}",
+        "title": f"Will question {number} be answered with yes before the year is over?",
+        "slug": f"question-{number}",
+        "status": ["open", "closed", "resolved"][number % 3],
+        "volume": f"{number}.2500",
+        "tags": ["bench", f"group-{number % 10}"],
+    }
+
+
+def fill(url):
+    for start in range(0, RECORDS, 1000):
+        body = json.dumps([record(start + i) for i in range(1000)]).encode()
+        headers = {"Content-Type": "application/json", "X-API-Key": KEY}
+        request = urllib.request.Request(f"{url}/api/v1/markets", body, headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert answer.status == 201
+
+
+def run(command, **more):
+    done = subprocess.run(command, capture_output=True, text=True, **more)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def wrk(work, url, round_number):
+    """Requests a second and the 99th percentile. Any answer but a good one ends the benchmark."""
+    script = HERE / f"{work.lower().replace(' ', '_')}.lua"
+    load = [f"-c{CONNECTIONS}", "-t2", f"-d{SECONDS}s", "--latency", "--timeout", "10s"]
+    said = run(["wrk", *load, "-s", script, url, "--", KEY, str(round_number)])
+    if "Non-2xx" in said or "Socket errors" in said:
+        sys.exit(f"{work} at {url} met errors:\n{said}")
+    rate = float(re.search(r"Requests/sec:\s*([\d.]+)", said)[1])
+    return rate, re.search(r"99%\s+(\S+)", said)[1]
+
+
+def pgbench(work):
+    program = shutil.which("pgbench") or sorted(glob.glob("/usr/lib/postgresql/*/bin/pgbench"))[-1]
+    script = HERE / f"{work.lower().replace(' ', '_')}.sql"
+    load = ["-n", "-M", "prepared", "-c", str(CONNECTIONS), "-j", "2", "-T", str(SECONDS)]
+    said = run([program, *load, "-f", script, DATABASE])
+    if not re.search(r"number of failed transactions: 0 ", said):
+        sys.exit(f"pgbench met errors:\n{said}")
+    return float(re.search(r"tps = ([\d.]+)", said)[1])
+
+
+def measure():
+    rates = {(work, who): [] for work in WORK for who in ["pgbench", *URLS]}
+    tails = {}
+    for round_number in range(ROUNDS):
+        for work in WORK:
+            rates[work, "pgbench"].append(pgbench(work))
+            for name, url in URLS.items():
+                rate, tails[work, name] = wrk(work, url, round_number)
+                rates[work, name].append(rate)
+            print(f"round {round_number + 1} of {ROUNDS}: {work} done", flush=True)
+    return {key: statistics.median(values) for key, values in rates.items()}, tails
+
+
+def versions():
+    model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    postgres = run(["psql", "-XAtc", "show server_version", DATABASE]).strip()
+    first = lambda command: subprocess.run(command, capture_output=True, text=True).stdout.splitlines()[0]
+    return [
+        f"Mainstay {first(['git', 'describe', '--always', '--dirty'])}, {first(['rustc', '--version'])}, release build",
+        f"PostgreSQL {postgres}, {first(['wrk', '-v']).split(' [')[0]}, Linux {platform.release()}",
+        f"{os.cpu_count()} cores of {model[1] if model else platform.machine()}",
+    ]
+
+
+def main():
+    for url in URLS.values():
+        fill(url)
+    run(["psql", "-Xqc", "analyze", DATABASE])
+    medians, tails = measure()
+    lines = [
+        "# Figures",
+        "",
+        f"Made by `make bench`: {RECORDS} markets, {CONNECTIONS} connections, the median of {ROUNDS} interleaved rounds of"
+        f" {SECONDS} s. Load, server and database share the machine.",
+        "The reference is `pgbench -M prepared` doing the same in SQL with as many clients on the same PostgreSQL.",
+        "",
+        "| work | database | requests/s | pgbench/s | ratio | 99th percentile |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for work in WORK:
+        reference = medians[work, "pgbench"]
+        for name in URLS:
+            rate = medians[work, name]
+            lines.append(f"| {work} | {name} | {rate:.0f} | {reference:.0f} | {rate / reference:.2f} | {tails[work, name]} |")
+    lines += ["", *(f"- {line}" for line in versions()), ""]
+    (HERE / "results.md").write_text("\n".join(lines))
+    print("\n".join(lines))
+
+
+main()
