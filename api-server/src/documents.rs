@@ -21,6 +21,7 @@ mod report;
 mod tests;
 mod yaml;
 
+pub(crate) use report::count;
 pub use report::{Finding, Report};
 
 /// A larger file is refused. The largest sensible backend is a few hundred KiB.
@@ -69,8 +70,7 @@ impl Documents {
     /// What the documents declare, or every problem of every one of them.
     pub fn schema(&self) -> Result<Schema, Report> {
         let mut report = Report::default();
-        if let Some(document) = &self.backend
-        {
+        if let Some(document) = &self.backend {
             report.findings.extend(config::check_document(document));
         }
         let documents: Vec<_> =

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{FieldKind, Kind, KindRow, wrong_type, write_null};
+use super::{FieldKind, Kind, KindRow, write_null, wrong_type};
 use crate::filter::Op;
 use crate::problem::Problems;
 use crate::sql::ColumnType;

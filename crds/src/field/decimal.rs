@@ -4,7 +4,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{FieldKind, Kind, KindRow, ORDERED, bounds, wrong_type, write_null, write_quoted};
+use super::{FieldKind, Kind, KindRow, ORDERED, bounds, write_null, write_quoted, wrong_type};
 use crate::collection::FieldSpec;
 use crate::filter::Op;
 use crate::problem::Problems;
@@ -12,8 +12,7 @@ use crate::sql::ColumnType;
 use crate::value::Value;
 
 /// The row in the table of kinds.
-pub const ROW: KindRow =
-    KindRow { name: "decimal", options: &["precision", "scale", "minimum", "maximum"], build };
+pub const ROW: KindRow = KindRow { name: "decimal", options: &["precision", "scale", "minimum", "maximum"], build };
 
 /// As many digits as an `i64` holds whatever they are.
 const MAX_PRECISION: u8 = 18;

@@ -2,7 +2,7 @@
 
 use serde_json::{Number, Value as Json, json};
 
-use super::{FieldKind, Kind, KindRow, ORDERED, bounds, wrong_type, write_null};
+use super::{FieldKind, Kind, KindRow, ORDERED, bounds, write_null, wrong_type};
 use crate::collection::FieldSpec;
 use crate::filter::Op;
 use crate::json::{MAX_SAFE_INTEGER, number, write_integer};

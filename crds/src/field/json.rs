@@ -72,7 +72,9 @@ impl JsonSchema {
         let validator = compiled.map_err(|error| problems.add("invalid_option", error.masked().to_string())).ok()?;
         let published = match has_reference(source) {
             false => source.clone(),
-            true => options.dereference(source).ok().filter(|schema| !has_reference(schema)).unwrap_or_else(|| json!({})),
+            true => {
+                options.dereference(source).ok().filter(|schema| !has_reference(schema)).unwrap_or_else(|| json!({}))
+            }
         };
         Some(JsonSchema { source: source.clone(), published, validator })
     }
@@ -161,7 +163,9 @@ impl FieldKind for JsonText {
             Ok(json) => Some(Value::Json(Cow::Owned(canonical(&json)))),
             Err(found) => {
                 let here = problems.path().to_owned();
-                problems.extend(found.into_iter().map(|problem| Problem { path: format!("{here}{}", problem.path), ..problem }));
+                problems.extend(
+                    found.into_iter().map(|problem| Problem { path: format!("{here}{}", problem.path), ..problem }),
+                );
                 None
             }
         }

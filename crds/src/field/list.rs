@@ -10,7 +10,7 @@ use super::enumeration::Enumeration;
 use super::integer::Integer;
 use super::text::Text;
 use super::uuid::{Uuid, parse_uuid};
-use super::{FieldKind, Kind, KindRow, bounds, wrong_type, write_null};
+use super::{FieldKind, Kind, KindRow, bounds, write_null, wrong_type};
 use crate::collection::FieldSpec;
 use crate::filter::Op;
 use crate::name::did_you_mean;

@@ -99,7 +99,9 @@ impl Reader<'_> {
 
     fn open(&mut self) -> Result<(), String> {
         if self.rest.starts_with('?') && !self.take("?:") {
-            return Err("of the groups that begin with `(?`, only `(?:…)` is taken: no look-around, names or flags".into());
+            return Err(
+                "of the groups that begin with `(?`, only `(?:…)` is taken: no look-around, names or flags".into()
+            );
         }
         self.depth += 1;
         self.plain("(?:", false);

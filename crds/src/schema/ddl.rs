@@ -103,10 +103,11 @@ pub fn column_definition(collection: &Collection, position: usize, schema: &Sche
     text
 }
 
-/// The foreign key of a `ref` field as PostgreSQL's `ADD CONSTRAINT` takes it. What happens on a delete is the server's work.
+/// The foreign key of a `ref` field as PostgreSQL's `ADD CONSTRAINT` takes it. What happens on a delete is the server's
+/// work, which defers the constraint so that a cycle of references can go.
 pub fn reference_rule(field: &Field, schema: &Schema) -> Option<String> {
     let target = target_table(field, schema)?;
-    Some(format!("FOREIGN KEY ({}) REFERENCES {} (\"id\")", ident(&field.column), ident(target)))
+    Some(format!("FOREIGN KEY ({}) REFERENCES {} (\"id\") DEFERRABLE", ident(&field.column), ident(target)))
 }
 
 /// The name of a `ref` field's foreign key.
