@@ -15,7 +15,6 @@ use crate::config::{self, Environment, Resolved};
 use crate::documents::{self, Documents};
 use flags::{DatabaseFlags, ServerFlags};
 
-mod admin_key;
 mod check;
 mod config_command;
 mod flags;
@@ -110,6 +109,16 @@ struct Paths {
 }
 
 impl Paths {
+    /// ` -f PATH` for each, quoted where a shell needs it.
+    fn as_arguments(&self) -> String {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+        let quoted = self.file.iter().map(|path| match path.display().to_string() {
+            path if !path.is_empty() && path.chars().all(plain) => format!(" -f {path}"),
+            path => format!(" -f '{}'", path.replace('\'', r"'\''")),
+        });
+        quoted.collect()
+    }
+
     fn load(&self) -> Result<Documents, Failure> {
         Ok(documents::load(&self.file, io::stdin())?)
     }

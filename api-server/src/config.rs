@@ -23,7 +23,7 @@ pub mod table;
 mod tests;
 
 pub use parameter::{LogFilter, LogFormat, Migrate, Secret, Size};
-use parameter::{Parameter, Raw};
+use parameter::Raw;
 use table::{Default, Row, TABLE};
 
 /// Everything that can be set. Durations, sizes and addresses are checked; relations between them too.

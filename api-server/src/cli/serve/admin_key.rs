@@ -13,7 +13,7 @@ const PREFIX: &str = "mainstay_admin_";
 /// A new key: 160 random bits in hex. Errors: the system has no random numbers.
 pub fn make() -> io::Result<String> {
     let mut bits = [0; 20];
-    getrandom::fill(&mut bits).map_err(io::Error::from)?;
+    getrandom::fill(&mut bits).map_err(io::Error::other)?;
     let hex: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(format!("{PREFIX}{hex}"))
 }
