@@ -22,8 +22,8 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 
-pub use parameter::{LogFilter, LogFormat, Migrate, Secret, Size};
 use parameter::Raw;
+pub use parameter::{LogFilter, LogFormat, Migrate, Secret, Size};
 use table::{Default, Row, TABLE};
 
 /// Everything that can be set. Durations, sizes and addresses are checked; relations between them too.
@@ -172,7 +172,8 @@ pub fn resolve(
 ) -> Result<Resolved, Vec<String>> {
     let mut problems = Vec::new();
     if let Some(Err(wrong)) = backend.map(|document| check_backend(&document.value)) {
-        problems.extend(backend.iter().flat_map(|document| wrong.iter().map(|p| document.locate(p.clone()).to_string())));
+        problems
+            .extend(backend.iter().flat_map(|document| wrong.iter().map(|p| document.locate(p.clone()).to_string())));
     }
     let mut settings = Settings::blank();
     let mut origins = Vec::new();
@@ -230,7 +231,8 @@ fn given(
         }
         (None, None) => {}
     }
-    if let Some((document, (pointer, raw))) = backend.and_then(|document| Some((document, documented(row, document)?))) {
+    if let Some((document, (pointer, raw))) = backend.and_then(|document| Some((document, documented(row, document)?)))
+    {
         let nothing = Problem { path: pointer, code: "", message: String::new(), hint: None };
         return Ok((Origin::Document, raw, document.locate(nothing).place()));
     }
@@ -273,11 +275,13 @@ fn relations(settings: &Settings, problems: &mut Vec<String>) {
     rule((1..=1000).contains(&database.pool_size), "--database-pool-size is 1 to 1000");
     rule(!timeouts.request.is_zero(), "--timeouts-request is more than 0s");
     rule(!timeouts.client.is_zero(), "--timeouts-client is more than 0s");
-    let same = |direct: &DatabaseUrl| {
-        matches!((direct, &database.url), (DatabaseUrl::Postgres(_), DatabaseUrl::Postgres(_)))
-    };
+    let same =
+        |direct: &DatabaseUrl| matches!((direct, &database.url), (DatabaseUrl::Postgres(_), DatabaseUrl::Postgres(_)));
     let direct = database.direct_url.as_ref().is_none_or(same);
-    rule(direct, "--database-direct-url is for PostgreSQL behind a pooler: give it only beside a postgres:// --database-url");
+    rule(
+        direct,
+        "--database-direct-url is for PostgreSQL behind a pooler: give it only beside a postgres:// --database-url",
+    );
 }
 
 /// A mistyped variable would be ignored in silence; an error would stop pods beside a Service named `mainstay`,

@@ -184,11 +184,8 @@ impl Loading {
         };
         let file: Arc<str> = Arc::from(name);
         let (parsed, problems) = yaml::parse(text);
-        let located = problems.into_iter().map(|(line, problem)| Finding {
-            file: name.to_owned(),
-            line: Some(line),
-            problem,
-        });
+        let located =
+            problems.into_iter().map(|(line, problem)| Finding { file: name.to_owned(), line: Some(line), problem });
         self.report.findings.extend(located);
         for (value, lines) in parsed {
             self.read += 1;

@@ -87,11 +87,19 @@ pub(super) fn refused(problems: &[mainstay_crds::Problem]) -> Failure {
         format!("{}: {}{hint}\n", problem.path, problem.message)
     });
     let count = crate::documents::count(problems.len(), "problem");
-    Failure::new(Exit::Data, format!("{}{count}: the applied schema cannot become the declared one", lines.collect::<String>()))
+    Failure::new(
+        Exit::Data,
+        format!("{}{count}: the applied schema cannot become the declared one", lines.collect::<String>()),
+    )
 }
 
 fn read_applied(path: &PathBuf) -> Result<Stored, Failure> {
-    let bad = |error: String| Failure::new(Exit::Data, format!("{}: {error}; give the `schema` of `mainstay migrate status --output json`", path.display()));
+    let bad = |error: String| {
+        Failure::new(
+            Exit::Data,
+            format!("{}: {error}; give the `schema` of `mainstay migrate status --output json`", path.display()),
+        )
+    };
     let text = fs::read(path).map_err(|error| bad(error.to_string()))?;
     let value: serde_json::Value = serde_json::from_slice(&text).map_err(|error| bad(format!("not JSON: {error}")))?;
     // The whole answer of `status` is taken as well as its `schema`.

@@ -45,9 +45,8 @@ impl Openapi {
         }
         match self.output {
             None => Ok(io::stdout().write_all(text.as_bytes())?),
-            Some(path) => fs::write(&path, text).map_err(|error| {
-                Failure::new(Exit::Unavailable, format!("cannot write {}: {error}", path.display()))
-            }),
+            Some(path) => fs::write(&path, text)
+                .map_err(|error| Failure::new(Exit::Unavailable, format!("cannot write {}: {error}", path.display()))),
         }
     }
 }

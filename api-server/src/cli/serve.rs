@@ -90,8 +90,15 @@ impl Start {
         tracing::info!(
             address = %public_address, admin = %admin_address, database = %self.settings.database.url, "listening"
         );
-        Screen { public: public_address, admin: admin_address, settings: &self.settings, schema: &self.declared, key, is_ready }
-            .print(self.terminal)?;
+        Screen {
+            public: public_address,
+            admin: admin_address,
+            settings: &self.settings,
+            schema: &self.declared,
+            key,
+            is_ready,
+        }
+        .print(self.terminal)?;
         let control = async {
             if !is_ready {
                 tokio::select! {
@@ -175,7 +182,10 @@ impl Start {
             DatabaseUrl::Sqlite(path) => {
                 let file = admin_key::file_beside(path);
                 admin_key::write(&file, &key).map_err(|error| {
-                    Failure::new(Exit::Unavailable, format!("cannot write the admin key to {}: {error}", file.display()))
+                    Failure::new(
+                        Exit::Unavailable,
+                        format!("cannot write the admin key to {}: {error}", file.display()),
+                    )
                 })?;
                 screen::Key::File(file)
             }
@@ -253,7 +263,10 @@ fn bind(flag: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Fa
         Ok((socket, real))
     });
     bound.map_err(|error| {
-        Failure::new(Exit::Unavailable, format!("cannot listen on {address}: {error}; give another --{flag}, port 0 takes a free one"))
+        Failure::new(
+            Exit::Unavailable,
+            format!("cannot listen on {address}: {error}; give another --{flag}, port 0 takes a free one"),
+        )
     })
 }
 

@@ -248,7 +248,9 @@ impl Parameter for LogFilter {
     fn parse(&mut self, raw: &Raw) -> Result<(), String> {
         let text = text(raw)?;
         let checked = tracing_subscriber::EnvFilter::builder().parse(text);
-        checked.map_err(|error| format!("`{text}` is not a log filter ({error}): write it as info or mainstay=debug,info"))?;
+        checked.map_err(|error| {
+            format!("`{text}` is not a log filter ({error}): write it as info or mainstay=debug,info")
+        })?;
         *self = LogFilter(text.to_owned());
         Ok(())
     }
@@ -263,14 +265,18 @@ impl Parameter for Vec<String> {
     fn parse(&mut self, raw: &Raw) -> Result<(), String> {
         let items: Vec<String> = match raw {
             Raw::List(items) => items.clone(),
-            Raw::Text(text) => text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect(),
+            Raw::Text(text) => {
+                text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
+            }
         };
         let origin = |item: &String| {
             let host = item.strip_prefix("https://").or_else(|| item.strip_prefix("http://"));
             item == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', ' ', '@']))
         };
         match items.iter().find(|item| !origin(item)) {
-            Some(item) => Err(format!("`{item}` is not an origin: write it as https://app.example.com, without a path")),
+            Some(item) => {
+                Err(format!("`{item}` is not an origin: write it as https://app.example.com, without a path"))
+            }
             None => {
                 *self = items;
                 Ok(())

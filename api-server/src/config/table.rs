@@ -101,7 +101,16 @@ const fn row(
     help: &'static str,
     place: fn(&mut Settings) -> &mut dyn Parameter,
 ) -> Row {
-    Row { path, group: Group::Server, process: false, secret: false, default: Default::Fixed(default), shape, help, place }
+    Row {
+        path,
+        group: Group::Server,
+        process: false,
+        secret: false,
+        default: Default::Fixed(default),
+        shape,
+        help,
+        place,
+    }
 }
 
 impl Row {
@@ -121,9 +130,13 @@ impl Row {
 
 /// Every setting, in the order in which people look for them.
 pub const TABLE: &[Row] = &[
-    row("database.url", "sqlite:mainstay.db", "URL", "The database: sqlite:PATH, sqlite::memory: or postgres://…", |s| {
-        &mut s.database.url
-    })
+    row(
+        "database.url",
+        "sqlite:mainstay.db",
+        "URL",
+        "The database: sqlite:PATH, sqlite::memory: or postgres://…",
+        |s| &mut s.database.url,
+    )
     .secret()
     .group(Group::Database),
     row("database.directUrl", "", "URL", "The same PostgreSQL past a pooler, for migrations and locks", |s| {
@@ -131,13 +144,19 @@ pub const TABLE: &[Row] = &[
     })
     .secret()
     .group(Group::Database),
-    row("listen", "127.0.0.1:8080", "ADDRESS", "Where clients connect; port 0 takes a free one", |s| &mut s.listen).process(),
-    row("adminListen", "127.0.0.1:9090", "ADDRESS", "Where probes and Prometheus connect", |s| &mut s.admin_listen).process(),
-    row("adminKey", "", "KEY", "Lets its holder do everything; at least 20 characters", |s| &mut s.admin_key).secret(),
-    row("migrate", "auto", "auto|verify", "Apply safe migrations at start, or change nothing", |s| &mut s.migrate).process(),
-    row("shutdownGrace", "25s", "DURATION", "How long requests in flight may take at a stop", |s| &mut s.shutdown_grace)
+    row("listen", "127.0.0.1:8080", "ADDRESS", "Where clients connect; port 0 takes a free one", |s| &mut s.listen)
         .process(),
-    row("drainDelay", "0s", "DURATION", "How long a stopping server still takes requests", |s| &mut s.drain_delay).process(),
+    row("adminListen", "127.0.0.1:9090", "ADDRESS", "Where probes and Prometheus connect", |s| &mut s.admin_listen)
+        .process(),
+    row("adminKey", "", "KEY", "Lets its holder do everything; at least 20 characters", |s| &mut s.admin_key).secret(),
+    row("migrate", "auto", "auto|verify", "Apply safe migrations at start, or change nothing", |s| &mut s.migrate)
+        .process(),
+    row("shutdownGrace", "25s", "DURATION", "How long requests in flight may take at a stop", |s| {
+        &mut s.shutdown_grace
+    })
+    .process(),
+    row("drainDelay", "0s", "DURATION", "How long a stopping server still takes requests", |s| &mut s.drain_delay)
+        .process(),
     row("logFormat", "text", "text|json", "The form of log lines", |s| &mut s.log_format)
         .process()
         .group(Group::Log)
@@ -169,9 +188,13 @@ pub const TABLE: &[Row] = &[
     row("limits.depth", "32", "NUMBER", "Most levels of JSON in a body", |s| &mut s.limits.depth),
     row("limits.page.default", "20", "NUMBER", "Records of a page without `limit`", |s| &mut s.limits.page_default),
     row("limits.page.max", "200", "NUMBER", "The largest `limit`", |s| &mut s.limits.page_max),
-    row("cors.allowedOrigins", "", "LIST", "Origins that browsers may call from, such as https://app.example.com; * is all", |s| {
-        &mut s.cors_allowed_origins
-    }),
+    row(
+        "cors.allowedOrigins",
+        "",
+        "LIST",
+        "Origins that browsers may call from, such as https://app.example.com; * is all",
+        |s| &mut s.cors_allowed_origins,
+    ),
 ];
 
 impl Settings {

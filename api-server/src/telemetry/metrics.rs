@@ -12,8 +12,7 @@ use prometheus::{
 use crate::store::{PoolStatus, Status};
 
 /// Seconds. From a cached point read to the default request timeout.
-const BUCKETS: [f64; 14] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+const BUCKETS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 /// The methods of RFC 9110 and RFC 5789.
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
 
@@ -32,10 +31,8 @@ impl Metrics {
     /// Errors: a name is registered twice, which is a bug.
     pub fn new(database: &str) -> Result<Metrics, Error> {
         let registry = Registry::new();
-        let requests = IntCounterVec::new(
-            Opts::new("http_requests_total", "Requests answered."),
-            &["method", "route", "status"],
-        )?;
+        let requests =
+            IntCounterVec::new(Opts::new("http_requests_total", "Requests answered."), &["method", "route", "status"])?;
         let durations = HistogramVec::new(
             HistogramOpts::new("http_request_duration_seconds", "Time from a request's head to its answer.")
                 .buckets(BUCKETS.to_vec()),
