@@ -32,7 +32,7 @@ mod tests;
 pub fn document(schema: &Schema, page: page::Limits) -> OpenApi {
     let names = Names::of(schema);
     let mut paths = system::paths(PathsBuilder::new());
-    let mut components = errors::components(schemas::shared(ComponentsBuilder::new()));
+    let mut components = schemas::shared(ComponentsBuilder::new());
     let mut tags = vec![Tag::builder().name("system").description(Some("The server itself.")).build()];
     for collection in &schema.collections {
         let view = View { schema, collection, names: &names, page };
@@ -40,6 +40,8 @@ pub fn document(schema: &Schema, page: page::Limits) -> OpenApi {
         components = schemas::of(components, &view);
         tags.push(tag(collection));
     }
+    let paths = paths.build();
+    let components = errors::components(components, &paths);
     let description = "Typed records over HTTP. Answers are `{\"success\":true,\"data\":…}`, errors \
         `{\"success\":false,\"error\":…,\"code\":…}` or, with `Accept: application/problem+json`, those of RFC 9457. \
         Unknown parameters are refused, never ignored.";
@@ -49,7 +51,7 @@ pub fn document(schema: &Schema, page: page::Limits) -> OpenApi {
         .info(info)
         .servers(Some([Server::new("/")]))
         .tags(Some(tags))
-        .paths(paths.build())
+        .paths(paths)
         .components(Some(secured(components)))
         .build()
 }

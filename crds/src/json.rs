@@ -10,6 +10,10 @@ use serde_json::{Map, Number, Value as Json};
 
 use crate::problem::Problem;
 
+mod write;
+
+pub use write::{canonical, write_double, write_integer, write_string};
+
 #[cfg(test)]
 mod tests;
 
@@ -259,17 +263,24 @@ impl Reader<'_> {
 
 /// A number from its JSON text; the error is a code and a sentence.
 pub(crate) fn number(text: &str) -> Result<Number, (&'static str, &'static str)> {
-    if !is_number(text) {
-        return Err(("malformed", "not a JSON number"));
-    }
-    if text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
-        let double = text.parse::<f64>().ok().and_then(Number::from_f64);
-        return double.ok_or(("number_overflow", "the number is greater than a double can be"));
+    let integral = is_number(text) && !text.contains(['.', 'e', 'E']);
+    if !integral {
+        return double(text).and_then(|double| Number::from_f64(double).ok_or(OVERFLOW));
     }
     match text.parse::<i64>() {
         Ok(integer) if integer.unsigned_abs() <= MAX_SAFE_INTEGER.unsigned_abs() => Ok(Number::from(integer)),
         _ => Err(("integer_out_of_range", "integers are within ±9007199254740991")),
     }
+}
+
+const OVERFLOW: (&str, &str) = ("number_overflow", "the number is greater than a double can be");
+
+/// The double nearest to a number's JSON text, whether it is written as an integer or not.
+pub(crate) fn double(text: &str) -> Result<f64, (&'static str, &'static str)> {
+    if !is_number(text) {
+        return Err(("malformed", "not a JSON number"));
+    }
+    text.parse::<f64>().ok().filter(|double| double.is_finite()).ok_or(OVERFLOW)
 }
 
 /// The grammar of RFC 8259, section 6.
@@ -286,109 +297,4 @@ fn is_number(text: &str) -> bool {
         None => Some(rest),
     });
     exponent.is_some_and(str::is_empty)
-}
-
-/// Appends `text` as a JSON string: escaped is only what must be, as RFC 8785 has it.
-pub fn write_string(text: &str, out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let bytes = text.as_bytes();
-    let mut written = 0;
-    out.reserve(bytes.len() + 2);
-    out.push(b'"');
-    for (position, byte) in bytes.iter().copied().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&bytes[written..position]);
-        written = position + 1;
-        let short = match byte {
-            b'"' | b'\\' => byte,
-            0x08 => b'b',
-            0x09 => b't',
-            0x0a => b'n',
-            0x0c => b'f',
-            0x0d => b'r',
-            _ => {
-                let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
-                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[high], HEX[low]]);
-                continue;
-            }
-        };
-        out.extend_from_slice(&[b'\\', short]);
-    }
-    out.extend_from_slice(&bytes[written..]);
-    out.push(b'"');
-}
-
-/// Appends an integer.
-pub fn write_integer(integer: i64, out: &mut Vec<u8>) {
-    let mut digits = [0u8; 20];
-    let mut start = digits.len();
-    let mut rest = integer.unsigned_abs();
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if integer < 0 {
-        out.push(b'-');
-    }
-    out.extend_from_slice(&digits[start..]);
-}
-
-/// Appends a double as ECMAScript prints it; −0 as `0`, and what is not finite, which JSON cannot say, as `null`.
-pub fn write_double(double: f64, out: &mut Vec<u8>) {
-    if double.is_finite() {
-        out.extend_from_slice(ryu_js::Buffer::new().format_finite(double).as_bytes());
-    } else {
-        out.extend_from_slice(b"null");
-    }
-}
-
-/// Canonical text (RFC 8785) of a value: members sorted by UTF-16 code units, numbers as ECMAScript prints them.
-pub fn canonical(value: &Json) -> String {
-    let mut out = Vec::new();
-    write_canonical(value, &mut out);
-    // Only whole strings and ASCII are appended, so this never replaces anything.
-    String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-}
-
-fn write_canonical(value: &Json, out: &mut Vec<u8>) {
-    match value {
-        Json::Null => out.extend_from_slice(b"null"),
-        Json::Bool(true) => out.extend_from_slice(b"true"),
-        Json::Bool(false) => out.extend_from_slice(b"false"),
-        Json::Number(number) => match number.as_i64() {
-            Some(integer) if integer.unsigned_abs() <= MAX_SAFE_INTEGER.unsigned_abs() => write_integer(integer, out),
-            _ => write_double(number.as_f64().unwrap_or_default(), out),
-        },
-        Json::String(text) => write_string(text, out),
-        Json::Array(elements) => {
-            out.push(b'[');
-            for (position, element) in elements.iter().enumerate() {
-                if position > 0 {
-                    out.push(b',');
-                }
-                write_canonical(element, out);
-            }
-            out.push(b']');
-        }
-        Json::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
-            out.push(b'{');
-            for (position, (name, member)) in members.into_iter().enumerate() {
-                if position > 0 {
-                    out.push(b',');
-                }
-                write_string(name, out);
-                out.push(b':');
-                write_canonical(member, out);
-            }
-            out.push(b'}');
-        }
-    }
 }

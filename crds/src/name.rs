@@ -58,3 +58,47 @@ pub fn did_you_mean<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a st
     let (distance, name) = scored.min_by_key(|(distance, _)| *distance)?;
     (distance <= 1 + typed.chars().count() / 4).then(|| format!("did you mean `{name}`?"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn field_names() {
+        let longest = "a".repeat(48);
+        for name in ["a", "a1", "opens_at", "a_1_b", &longest] {
+            assert_eq!(Name::field(name).as_ref().map(Name::as_str), Ok(name));
+        }
+        let longer = "a".repeat(49);
+        for name in ["", "A", "1a", "_a", "a_", "a__b", "a-b", "a b", "é", "a\n", "a\"", &longer] {
+            assert!(Name::field(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn collection_names() {
+        let longest = "a".repeat(48);
+        for name in ["a", "user-groups", "a--b", "a1", &longest] {
+            assert_eq!(Name::collection(name).as_ref().map(Name::as_str), Ok(name));
+        }
+        let longer = "a".repeat(49);
+        for name in ["", "A", "1a", "-a", "a-", "a_b", "a b", "é", "a/b", &longer] {
+            assert!(Name::collection(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn hints_are_near() {
+        let cases = [
+            ("maxlength", Some("did you mean `maxLength`?")),
+            ("maxLenght", Some("did you mean `maxLength`?")),
+            ("maxLen", None),
+            ("", None),
+            ("quite-another", None),
+        ];
+        for (typed, hint) in cases {
+            assert_eq!(did_you_mean(typed, ["minItems", "maxLength"]).as_deref(), hint, "{typed}");
+        }
+        assert_eq!(did_you_mean("a", []), None);
+    }
+}

@@ -32,7 +32,7 @@ pub fn listed(listed: Listed, path: &str, raw: &str) -> HttpResponse {
         if row > 0 {
             body.push(b',');
         }
-        body.extend_from_slice(listed.rows.row(row));
+        body.extend_from_slice(listed.rows.object(row).unwrap_or_default());
     }
     let mut meta = json!({ "limit": listed.limit, "has_more": listed.has_more });
     if let Some(members) = meta.as_object_mut() {

@@ -12,7 +12,7 @@ use actix_web::http::header::{
     ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, VARY,
 };
 use actix_web::middleware::Next;
-use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
+use actix_web::{HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -124,7 +124,7 @@ fn render<B: MessageBody + 'static>(
 /// A failure that the HTTP library answered by itself, such as an extractor's, in our shape.
 fn foreign<B>(response: &ServiceResponse<B>) -> Option<Failure> {
     let status = response.status();
-    let ours = response.headers().contains_key(CONTENT_TYPE) && response.headers().contains_key("x-shape");
+    let ours = response.headers().get(CONTENT_TYPE).is_some_and(|media| media == "application/json");
     if !(status.is_client_error() || status.is_server_error()) || ours {
         return None;
     }
@@ -135,7 +135,6 @@ fn foreign<B>(response: &ServiceResponse<B>) -> Option<Failure> {
         408 => Code::RequestTimeout,
         413 => Code::PayloadTooLarge,
         415 => Code::UnsupportedMediaType,
-        503 => return None,
         _ => Code::InternalError,
     };
     Some(Failure::from(Error::new(code, status.canonical_reason().unwrap_or("the request failed"))))

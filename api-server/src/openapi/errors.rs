@@ -2,12 +2,14 @@
 //!
 //! Called while the document is built. What can happen where is decided in `operations`.
 
+use std::collections::BTreeSet;
+
+use serde_json::json;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::{ComponentsBuilder, Content, Ref, Response};
+use utoipa::openapi::{ComponentsBuilder, Content, Paths, Ref, Response};
 
 use super::{raw, reference};
-use serde_json::json;
 
 /// Status, component, when.
 const ERRORS: &[(u16, &str, &str)] = &[
@@ -37,10 +39,15 @@ const ERRORS: &[(u16, &str, &str)] = &[
     (504, "Timeout", "The database took too long."),
 ];
 
-/// Adds every error answer and the headers that answers share.
-pub fn components(components: ComponentsBuilder) -> ComponentsBuilder {
+/// Adds the error answers that `paths` refer to, and the headers that answers share.
+pub fn components(components: ComponentsBuilder, paths: &Paths) -> ComponentsBuilder {
+    let operations =
+        paths.paths.values().flat_map(|path| [&path.get, &path.post, &path.put, &path.patch, &path.delete]);
+    let answered: BTreeSet<&String> =
+        operations.flatten().flat_map(|operation| operation.responses.responses.keys()).collect();
+    let used = ERRORS.iter().filter(|(status, ..)| answered.contains(&status.to_string()));
     let components = headers().into_iter().fold(components, |all, (name, header)| all.header(name, header));
-    ERRORS.iter().fold(components, |all, (status, name, when)| all.response(*name, answer(*status, when)))
+    used.fold(components, |all, (status, name, when)| all.response(*name, answer(*status, when)))
 }
 
 /// The component of an error status.

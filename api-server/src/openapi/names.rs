@@ -1,6 +1,7 @@
 //! Names of component schemas and operations: fit for types and methods in any language, and never twice.
 //!
-//! Called while the document is built. Two collections whose names would collide (`a-1` and `a1`) get a number.
+//! Called while the document is built. The check of documents refuses collections whose records share a name; what only
+//! this document adds (`MarketAnswer`, `listMarkets`) gets a number where it collides.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -27,7 +27,8 @@ pub fn shared(components: ComponentsBuilder) -> ComponentsBuilder {
 /// Adds the schemas of a collection.
 pub fn of(components: ComponentsBuilder, view: &View<'_>) -> ComponentsBuilder {
     let names = view.singular();
-    let shape = |shape| json_schema(view.collection, shape);
+    let shape = |shape| told(json_schema(view.collection, shape));
+    let answered = |shape| open(json_schema(view.collection, shape));
     let included = included(view);
     let extra: Vec<(&str, Json)> = included.into_iter().map(|schema| ("included", schema)).collect();
     let meta = [("meta", reference("ListMeta"))].into_iter();
@@ -39,12 +40,12 @@ pub fn of(components: ComponentsBuilder, view: &View<'_>) -> ComponentsBuilder {
         false => names.reference(""),
     };
     [
-        ("", shape(Shape::Record)),
-        ("Partial", shape(Shape::Partial)),
+        ("", answered(Shape::Record)),
+        ("Partial", answered(Shape::Partial)),
         ("Create", shape(Shape::Create)),
         ("CreateBody", one_or_many(shape(Shape::Create), names.reference("Create"))),
         ("Created", envelope(names.reference("CreatedData"), &[])),
-        ("CreatedData", one_or_many(shape(Shape::Record), item)),
+        ("CreatedData", one_or_many(answered(Shape::Record), item)),
         ("Update", shape(Shape::Update)),
         ("Patch", shape(Shape::Patch)),
         ("List", listing(envelope(page, &listed))),
@@ -69,6 +70,27 @@ fn envelope(data: Json, more: &[(&str, Json)]) -> Json {
 
 fn listing(mut schema: Json) -> Json {
     schema["description"] = json!("One page. Without `fields` every record is whole.");
+    schema
+}
+
+/// What is answered may gain fields: a client that was generated before must go on reading it.
+fn open(mut schema: Json) -> Json {
+    if let Some(keywords) = schema.as_object_mut() {
+        keywords.remove("additionalProperties");
+    }
+    schema
+}
+
+/// Defaults in words: generators make constants of the keyword, which do not compile for times and nullable enums, and
+/// clients would send what the server fills in anyway.
+fn told(mut schema: Json) -> Json {
+    let properties = schema.get_mut("properties").and_then(Json::as_object_mut).into_iter().flatten();
+    for property in properties.filter_map(|(_, property)| property.as_object_mut()) {
+        let Some(default) = property.remove("default") else { continue };
+        let before =
+            property.get("description").and_then(Json::as_str).map(|text| format!("{text} ")).unwrap_or_default();
+        property.insert("description".to_owned(), json!(format!("{before}Default: `{default}`.")));
+    }
     schema
 }
 

@@ -1,1 +1,173 @@
+//! The document of one collection of every kind, as a snapshot (without `users`, which every document has), and what holds for every document.
 
+use std::collections::BTreeSet;
+
+use mainstay_crds::collection::{Document, check};
+use mainstay_crds::schema::Schema;
+use serde_json::{Value as Json, json};
+
+use super::{document, to_json};
+use crate::query::page::Limits;
+
+fn schema(specs: &[(&str, Json)]) -> Schema {
+    let declared = |(name, spec): &(&str, Json)| {
+        Document(json!({
+            "apiVersion": "mainstay.dev/v1alpha1", "kind": "Collection", "metadata": { "name": name }, "spec": spec,
+        }))
+    };
+    check(&specs.iter().map(declared).collect::<Vec<_>>()).unwrap()
+}
+
+fn printed(specs: &[(&str, Json)]) -> Json {
+    let document = document(&schema(specs), Limits { default: 20, max: 200 });
+    serde_json::from_str(&to_json(&document).unwrap()).unwrap()
+}
+
+fn every_kind() -> Json {
+    json!({
+        "description": "One field of every kind.",
+        "fields": [
+            { "name": "title", "type": "text", "required": true, "minLength": 3, "maxLength": 200, "unique": true, "example": "Rain" },
+            { "name": "rank", "type": "integer", "minimum": 1 },
+            { "name": "score", "type": "number", "minimum": 0 },
+            { "name": "volume", "type": "decimal", "precision": 18, "scale": 4, "default": "0", "minimum": "0" },
+            { "name": "hot", "type": "boolean", "required": true, "default": false },
+            { "name": "closes_at", "type": "timestamp" },
+            { "name": "day", "type": "date" },
+            { "name": "token", "type": "uuid", "writeOnly": true },
+            { "name": "status", "type": "enum", "values": ["open", "closed"], "default": "open" },
+            { "name": "creator", "type": "ref", "collection": "users" },
+            { "name": "parent", "type": "ref", "collection": "things", "onDelete": "setNull" },
+            { "name": "extra", "type": "json", "schema": { "type": "object", "maxProperties": 50 } },
+            { "name": "tags", "type": "list", "items": "text", "maxItems": 20, "uniqueItems": true },
+            { "name": "logo", "type": "bytes", "maxLength": 64 },
+            { "name": "limit", "type": "integer" }
+        ],
+        "checks": [{ "that": { "rank": { "gte": 1 } }, "message": "too low" }],
+        "access": { "read": [{ "roles": ["anyone"], "where": { "hot": false } }] }
+    })
+}
+
+/// Calls `visit` with every object of the document.
+fn walk(json: &Json, visit: &mut impl FnMut(&serde_json::Map<String, Json>)) {
+    match json {
+        Json::Object(members) => {
+            visit(members);
+            members.values().for_each(|value| walk(value, visit));
+        }
+        Json::Array(items) => items.iter().for_each(|item| walk(item, visit)),
+        _ => {}
+    }
+}
+
+fn operations(document: &Json) -> Vec<&Json> {
+    let methods = ["get", "post", "put", "patch", "delete"];
+    let paths = document["paths"].as_object().unwrap().values();
+    paths.flat_map(|path| methods.iter().filter_map(|method| path.get(method))).collect()
+}
+
+fn ids(document: &Json) -> Vec<&str> {
+    operations(document).iter().map(|operation| operation["operationId"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn the_document_of_every_kind() {
+    let mut document = printed(&[("things", every_kind())]);
+    document["paths"].as_object_mut().unwrap().retain(|path, _| !path.contains("users"));
+    document["components"]["schemas"].as_object_mut().unwrap().retain(|name, _| !name.starts_with("User"));
+    // The version changes with every release.
+    document["info"]["version"] = json!("0");
+    insta::assert_yaml_snapshot!(document);
+}
+
+#[test]
+fn every_reference_resolves_and_every_component_is_used() {
+    let document = printed(&[("things", every_kind())]);
+    let mut used = BTreeSet::new();
+    walk(&document, &mut |members| {
+        let Some(Json::String(target)) = members.get("$ref") else { return };
+        let pointer = target.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{target}");
+        used.insert(pointer.to_owned());
+    });
+    for section in ["schemas", "responses", "headers"] {
+        for name in document["components"][section].as_object().unwrap().keys() {
+            assert!(used.contains(&format!("/components/{section}/{name}")), "{section}/{name} is never used");
+        }
+    }
+}
+
+#[test]
+fn names_are_unique_even_when_collections_collide() {
+    let named = |singular: &str| json!({ "fields": [{ "name": "title", "type": "text" }], "singular": singular });
+    let collections =
+        [("a-1", "one"), ("a1", "two"), ("markets", "market"), ("x", "market-answer"), ("y", "list-meta")];
+    let document = printed(&collections.map(|(name, singular)| (name, named(singular))));
+    let all = ids(&document);
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "{all:?}");
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    for (name, property) in
+        [("MarketAnswer", "data"), ("MarketAnswer2", "title"), ("ListMeta", "limit"), ("ListMeta2", "title")]
+    {
+        assert!(schemas[name]["properties"].get(property).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn each_operation_lists_what_can_happen_there() {
+    let open = json!([{ "roles": ["anyone"] }]);
+    let bare = json!({ "fields": [{ "name": "title", "type": "text" }] });
+    let mut free = bare.clone();
+    free["access"] = json!({ "read": open, "create": open, "update": open, "delete": open });
+    let mut strict = bare.clone();
+    strict["requirePrecondition"] = json!(true);
+    let refers = json!({ "fields": [{ "name": "free", "type": "ref", "collection": "frees" }] });
+    let document = printed(&[("frees", free), ("stricts", strict), ("refers", refers), ("things", every_kind())]);
+    for (path, method, has, lacks) in [
+        ("frees", "get", "200 400 401 406 414 431 503 504", "403 404 409 412 428"),
+        ("frees", "post", "201 400 408 409 413 415", "204 403 404 412 422"),
+        ("frees/{id}", "put", "200 201 409 412", "204 403 404 422 428"),
+        ("frees/{id}", "patch", "200 404 412", "204 403 409 422 428"),
+        ("frees/{id}", "delete", "204 404 409 412", "200 403 408 413 422 428"),
+        ("stricts/{id}", "delete", "204 403 428", "409"),
+        ("stricts/{id}", "patch", "200 204 403 428", "409"),
+        ("refers", "post", "201 422", "204"),
+        ("things/{id}", "patch", "409 422", "428"),
+        ("things/{id}", "delete", "409 422", "428"),
+    ] {
+        let responses = &document["paths"][format!("/api/v1/{path}")][method]["responses"];
+        for status in has.split(' ') {
+            assert!(responses.get(status).is_some(), "{method} {path} lacks {status}");
+        }
+        for status in lacks.split(' ') {
+            assert!(responses.get(status).is_none(), "{method} {path} has {status}");
+        }
+    }
+}
+
+#[test]
+fn filters_are_typed_and_reserved_names_win() {
+    let document = printed(&[("things", every_kind())]);
+    let parameters = document["paths"]["/api/v1/things"]["get"]["parameters"].as_array().unwrap();
+    let find = |name: &str| parameters.iter().find(|parameter| parameter["name"] == name);
+    let names: BTreeSet<_> = parameters.iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), parameters.len(), "a parameter twice");
+    assert_eq!(find("title").unwrap()["schema"], json!({ "type": "string" }));
+    assert_eq!(find("hot").unwrap()["schema"]["type"], "boolean");
+    assert_eq!(find("closes_at__isnull").unwrap()["schema"], json!({ "type": "boolean" }));
+    assert_eq!(find("status__in").unwrap()["explode"], false);
+    assert_eq!(find("status__in").unwrap()["schema"]["items"]["enum"], json!(["open", "closed"]));
+    assert_eq!(find("rank__gte").unwrap()["schema"]["minimum"], json!(-9_007_199_254_740_991_i64));
+    assert!(find("volume").unwrap()["schema"]["pattern"].as_str().unwrap().starts_with("^-?"));
+    assert_eq!(find("limit").unwrap()["schema"]["maximum"], 200);
+    assert!(find("limit__eq").is_some() && find("title__eq").is_none());
+    assert!(find("token").is_none() && find("extra").is_none() && find("extra__isnull").is_some());
+    let include = &find("include").unwrap()["schema"]["items"]["enum"];
+    assert_eq!(include.as_array().unwrap()[..3], ["creator", "parent", "parent.creator"]);
+}
+
+#[test]
+fn the_same_schema_prints_the_same_bytes() {
+    let print = || to_json(&document(&schema(&[("things", every_kind())]), Limits { default: 20, max: 200 })).unwrap();
+    assert_eq!(print(), print());
+}

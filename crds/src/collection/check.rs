@@ -197,6 +197,9 @@ fn follows(problem: &Problem, mistakes: &[String]) -> bool {
     let under = |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
     let path = problem.path.as_str();
     // "an enum needs `values`" stands at the field, also when its `values` were left out.
-    let deep = path.matches('/').count() >= 4 || path.starts_with("/spec/fields/") && problem.code == "required";
+    let deep = path.matches('/').count() >= 4 || problem.code == "missing_option";
     mistakes.iter().any(|mistake| path == mistake || under(path, mistake) || deep && under(mistake, path))
 }
+
+#[cfg(test)]
+mod tests;

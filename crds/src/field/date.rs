@@ -161,3 +161,54 @@ impl FieldKind for Date {
         json!({ "type": "string", "format": "date", "pattern": format!("^{PATTERN}$") })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(days: i32) -> String {
+        let mut out = Vec::new();
+        write_date(days, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn known_days() {
+        let cases = [
+            ("0001-01-01", MIN_DATE),
+            ("0004-02-29", -718_008),
+            ("1582-10-15", -141_427),
+            ("1600-02-29", -135_081),
+            ("1900-02-28", -25_509),
+            ("1900-03-01", -25_508),
+            ("1969-12-31", -1),
+            ("1970-01-01", 0),
+            ("2000-02-29", 11_016),
+            ("2000-03-01", 11_017),
+            ("2024-02-29", 19_782),
+            ("2038-01-19", 24_855),
+            ("9999-12-31", MAX_DATE),
+        ];
+        for (date, days) in cases {
+            assert_eq!(parse_date(date), Some(days), "{date}");
+            assert_eq!(text(days), date);
+        }
+    }
+
+    #[test]
+    fn every_day_is_the_day_after_the_one_before() {
+        let (mut year, mut month, mut day) = (1, 1, 1);
+        for days in MIN_DATE..=MAX_DATE {
+            assert_eq!(civil_from_days(days), (year, month, day));
+            assert_eq!(days_from_civil(year, month, day), days);
+            day += 1;
+            if day > days_in_month(year, month) {
+                (month, day) = (month + 1, 1);
+            }
+            if month > 12 {
+                (year, month) = (year + 1, 1);
+            }
+        }
+        assert_eq!((year, month, day), (10_000, 1, 1));
+    }
+}

@@ -41,11 +41,9 @@ fn build(spec: &FieldSpec, problems: &mut Problems) -> Option<Kind> {
     let most = precision.unwrap_or(MAX_PRECISION);
     let scale = spec.scale.and_then(|scale| u8::try_from(scale).ok()).filter(|scale| *scale <= most);
     match (spec.scale, scale) {
-        (None, _) => problems.hint(
-            "missing_option",
-            "a decimal needs `scale`, its digits after the point",
-            "for money, `scale: 2`",
-        ),
+        (None, _) => {
+            problems.hint("required", "a decimal needs `scale`, its digits after the point", "for money, `scale: 2`")
+        }
         (Some(_), None) => {
             problems.within("scale", |p| p.add("invalid_option", format!("`scale` is 0 to `precision`, {most}")));
         }
@@ -178,6 +176,7 @@ impl FieldKind for Decimal {
             0 => String::new(),
             most => format!("(?:\\.[0-9]{{1,{most}}})?"),
         };
-        json!({ "type": "string", "format": "decimal", "pattern": format!("^{sign}{whole}{fraction}$") })
+        // No `format`: client generators take `decimal` for a floating-point number.
+        json!({ "type": "string", "pattern": format!("^{sign}{whole}{fraction}$") })
     }
 }

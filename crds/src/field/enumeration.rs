@@ -37,7 +37,7 @@ impl Enumeration {
     pub(super) fn read(spec: &FieldSpec, problems: &mut Problems) -> Option<Enumeration> {
         let before = problems.len();
         let Some(values) = &spec.values else {
-            problems.add("missing_option", "an enum needs `values`");
+            problems.add("required", "an enum needs `values`");
             return None;
         };
         problems.within("values", |problems| {
@@ -54,7 +54,7 @@ impl Enumeration {
                         problems.add("nul", "text holds no NUL character");
                     }
                     if !seen.insert(value) {
-                        problems.add("invalid_option", format!("`{value}` is given twice"));
+                        problems.add("duplicate", format!("`{value}` is given twice"));
                     }
                 });
             }

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::{FieldKind, Kind, KindRow, ORDERED, bounds, write_null, wrong_type};
 use crate::collection::FieldSpec;
 use crate::filter::Op;
-use crate::json::{number, write_double};
+use crate::json::{self, write_double};
 use crate::problem::Problems;
 use crate::sql::ColumnType;
 use crate::value::Value;
@@ -71,8 +71,8 @@ impl FieldKind for Number {
     }
 
     fn parse_parameter(&self, text: &str, problems: &mut Problems) -> Option<Value<'static>> {
-        match number(text) {
-            Ok(number) => number.as_f64().map(|double| Value::Number(positive_zero(double))),
+        match json::double(text) {
+            Ok(double) => Some(Value::Number(positive_zero(double))),
             Err(("malformed", _)) => {
                 problems.add("wrong_type", "must be a number");
                 None

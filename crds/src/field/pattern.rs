@@ -16,6 +16,7 @@ const MAX_LENGTH: usize = 2000;
 pub struct Pattern {
     source: String,
     regex: Regex,
+    holds_nul: bool,
 }
 
 impl Pattern {
@@ -24,12 +25,13 @@ impl Pattern {
         if source.len() > MAX_LENGTH {
             return Err(format!("a pattern has at most {MAX_LENGTH} bytes"));
         }
-        let mut reader = Reader { rest: source, out: String::from("^(?:"), depth: 0, repeatable: false };
+        let mut reader =
+            Reader { rest: source, out: String::from("^(?:"), depth: 0, repeatable: false, holds_nul: false };
         reader.read()?;
         reader.out.push_str(")$");
         let compiled = Regex::new(&reader.out);
         let regex = compiled.map_err(|_| "the pattern is not valid, or too large when compiled".to_owned())?;
-        Ok(Pattern { source: source.to_owned(), regex })
+        Ok(Pattern { source: source.to_owned(), regex, holds_nul: reader.holds_nul })
     }
 
     /// Whether the whole text matches.
@@ -40,6 +42,11 @@ impl Pattern {
     /// As declared.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// Whether NUL, which no text holds, would match somewhere: `.` and `[^a]` take it.
+    pub(super) fn holds_nul(&self) -> bool {
+        self.holds_nul
     }
 
     /// As published in JSON Schema: anchored at both ends.
@@ -54,11 +61,13 @@ struct Reader<'a> {
     depth: usize,
     /// Whether a quantifier may follow.
     repeatable: bool,
+    holds_nul: bool,
 }
 
 impl Reader<'_> {
     fn read(&mut self) -> Result<(), String> {
         while let Some(c) = self.next() {
+            self.holds_nul |= c == '.';
             match c {
                 '\\' => self.escape()?,
                 '[' => self.class()?,
@@ -158,6 +167,7 @@ impl Reader<'_> {
     /// What stands for an escape, after its backslash. Inside a class it may be a class of its own.
     fn escaped(&mut self, in_class: bool) -> Result<String, String> {
         let c = self.next().ok_or("the pattern ends with `\\`")?;
+        self.holds_nul |= matches!(c, 'D' | 'W' | 'S') || c == 'x' && self.rest.starts_with("00");
         Ok(match c {
             'd' => "[0-9]".to_owned(),
             'D' => "[^0-9]".to_owned(),
@@ -186,6 +196,7 @@ impl Reader<'_> {
         self.out.push('[');
         if self.take("^") {
             self.out.push('^');
+            self.holds_nul = true;
         }
         if self.rest.starts_with(']') {
             return Err("a class `[]` is empty; write `\\]` for the character".to_owned());
@@ -252,5 +263,101 @@ fn scalar(member: &str) -> u32 {
         r"\f" => 12,
         r"\r" => 13,
         _ => member.chars().next_back().map_or(0, u32::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_what_both_dialects_read_alike() {
+        let cases: &[(&str, &[&str], &[&str])] = &[
+            ("[a-z]+", &["abc"], &["", "abc1", "1abc", "abc\n"]),
+            ("a|bc", &["a", "bc"], &["ac", "abc"]),
+            (r"\d{2,3}", &["12", "123"], &["1", "1234", "١٢"]),
+            (r"\w+\s\W\S\D", &["a_1 -xx"], &["é  -xx"]),
+            ("(?:ab){2}?c*?", &["abab", "ababcc"], &["ab"]),
+            ("(a(b)?)+", &["ab", "aab"], &["b"]),
+            (".", &["x", "é", "😀", "\u{85}"], &["\n", "\r", "\u{2028}", "xx"]),
+            (r"[\d\-x.^]+", &["1-x.^"], &["a"]),
+            (r"[^\s\d]", &["a"], &[" ", "1"]),
+            ("[-a]b[a-]", &["-ba", "ab-"], &["bb"]),
+            (r"[+--]", &["+", ",", "-"], &["."]),
+            (r"\x41[\x30-\x39]\/", &["A5/"], &["AA/"]),
+            (r"\bfoo\b.*", &["foo bar"], &["food"]),
+            (r"[&&~~\[a]", &["&", "~", "[", "a"], &["b"]),
+            ("[éö]", &["é"], &["e"]),
+            ("^a$", &["a"], &["aa"]),
+            ("", &[""], &["a"]),
+        ];
+        for (source, accepted, refused) in cases {
+            let pattern = Pattern::new(source).unwrap();
+            accepted.iter().for_each(|text| assert!(pattern.is_match(text), "{source} takes {text:?}"));
+            refused.iter().for_each(|text| assert!(!pattern.is_match(text), "{source} refuses {text:?}"));
+        }
+    }
+
+    #[test]
+    fn refuses_what_they_do_not() {
+        let cases = [
+            "(?=a)",
+            "(?!a)",
+            "(?<=a)",
+            "(?<!a)",
+            "(?i)a",
+            "(?i:a)",
+            "(?<n>a)",
+            "(?P<n>a)",
+            r"(a)\1",
+            r"\k<n>",
+            "a++",
+            "a**",
+            "a{1}{2}",
+            "*a",
+            "(*a)",
+            "a|*",
+            "^*",
+            r"\b+",
+            r"\pL",
+            r"\p{L}",
+            r"\u0041",
+            r"\0",
+            r"\cA",
+            r"\x4",
+            r"\x{41}",
+            r"\z",
+            r"\A",
+            r"\B",
+            r"\-",
+            r"[\b]",
+            "[]",
+            "[^]",
+            "[[a]",
+            "[[:alpha:]]",
+            "[a",
+            "[z-a]",
+            r"[\d-z]",
+            "[a-b-c]",
+            r"[a-\d]",
+            "(a",
+            "a)",
+            "a{",
+            "a}",
+            "a]",
+            "a{,2}",
+            "a{2,1}",
+            "a{1001}",
+            "a{x}",
+            "\\",
+            "\0",
+            "[\0]",
+            r"\é",
+            r"(?",
+        ];
+        for source in cases {
+            assert!(Pattern::new(source).is_err(), "{source:?} must be refused");
+        }
+        assert!(Pattern::new("((a{1000}){1000}){1000}").is_err(), "too large when compiled");
     }
 }

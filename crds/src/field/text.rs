@@ -212,6 +212,8 @@ impl FieldKind for Text {
         let form = self.format.as_ref().map(|(_, pattern)| pattern.published());
         if let (Some(_), Some(form)) = (&pattern, &form) {
             schema["allOf"] = json!([{ "pattern": form }]);
+        } else if self.pattern.as_ref().is_some_and(Pattern::holds_nul) {
+            schema["allOf"] = json!([{ "pattern": NO_NUL }]);
         }
         schema["pattern"] = json!(pattern.or(form).unwrap_or_else(|| NO_NUL.to_owned()));
         schema

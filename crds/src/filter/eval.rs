@@ -87,3 +87,6 @@ fn constant<'a>(operand: &'a Operand, record: &'a [Value<'a>]) -> Option<&'a Val
         Operand::Now | Operand::AuthId | Operand::AuthRoles | Operand::AuthClaim(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

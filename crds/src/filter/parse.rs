@@ -269,3 +269,6 @@ fn operators_hint(field: &Field) -> String {
     let names: Vec<&str> = field.kind.operators().iter().map(|op| op.name()).collect();
     format!("its operators are {}", names.join(", "))
 }
+
+#[cfg(test)]
+mod tests;

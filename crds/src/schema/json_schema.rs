@@ -124,3 +124,6 @@ fn either(schema: Json) -> Json {
         schema => json!({ "anyOf": [schema, { "type": "null" }] }),
     }
 }
+
+#[cfg(test)]
+mod tests;

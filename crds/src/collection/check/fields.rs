@@ -9,7 +9,6 @@ use serde_json::{Map, Value as Json};
 
 use super::{Draft, builtin, structure};
 use crate::collection::FieldSpec;
-use crate::field::reference::OnDelete;
 use crate::field::{KINDS, Kind, KindRow};
 use crate::name::{Name, did_you_mean};
 use crate::problem::{Problem, Problems};
@@ -190,15 +189,6 @@ fn one(declared: &Map<String, Json>, name: Option<Name>, tainted: bool, problems
     let kind = row.and_then(|row| (row.build)(&spec, problems));
     // A broken kind would only raise second alarms about the default and the example.
     let kind = kind.filter(|_| problems.len() == before || tainted)?;
-    if let Kind::Reference(reference) = &kind
-        && reference.on_delete == OnDelete::SetNull
-        && spec.required
-    {
-        let message = "a required reference cannot be set to null when its target is deleted";
-        problems.within("onDelete", |p| {
-            p.hint("contradiction", message, "write restrict or cascade, or remove `required`")
-        });
-    }
     let name = name.or_else(|| {
         // Its default and example are judged all the same.
         Name::field("unnamed").ok()

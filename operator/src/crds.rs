@@ -1,0 +1,143 @@
+//! The custom resource definitions as YAML, from the types of `mainstay-crds`.
+//!
+//! Printed by the binary and committed under `crds/yaml/`; a test proves that both are equal. They hold no
+//! defaults, so that an API server keeps a document as it was typed and the server alone decides what absence means.
+
+use std::error::Error;
+use std::path::Path;
+
+use kube::CustomResourceExt;
+use mainstay_crds::backend::Backend;
+use mainstay_crds::collection::Collection;
+
+/// Names of the definitions, and of their files less `.yaml`.
+pub const NAMES: [&str; 2] = ["backend", "collection"];
+
+/// The definition of that name.
+pub fn one(name: &str) -> Result<String, Box<dyn Error>> {
+    let definition = match name {
+        "backend" => Backend::crd(),
+        "collection" => Collection::crd(),
+        _ => return Err(format!("there is no `{name}`; there are {}\n", NAMES.join(", ")).into()),
+    };
+    // Through JSON, whose objects are sorted: the text does not depend on the order of fields in types.
+    let definition = serde_json::to_value(definition)?;
+    Ok(yaml_serde::to_string(&definition)?)
+}
+
+/// All definitions as one stream of documents.
+pub fn all() -> Result<String, Box<dyn Error>> {
+    NAMES.iter().map(|name| Ok(format!("---\n{}", one(name)?))).collect()
+}
+
+/// Writes each definition to its file in `folder`.
+pub fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
+    for name in NAMES {
+        let path = folder.join(format!("{name}.yaml"));
+        std::fs::write(&path, one(name)?).map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value as Json;
+
+    fn definition(name: &str) -> Json {
+        yaml_serde::from_str(&one(name).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn committed_files_equal_the_code() {
+        for name in NAMES {
+            let path = format!("{}/../crds/yaml/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+            let committed = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(committed == one(name).unwrap(), "crds/yaml/{name}.yaml is stale: run `make generate`");
+        }
+    }
+
+    /// The rules of structural schemas, as an API server asks of a definition.
+    fn structural(schema: &Json, path: &str, broken: &mut Vec<String>) {
+        let any = schema.get("x-kubernetes-preserve-unknown-fields") == Some(&Json::Bool(true));
+        if !any && !schema.get("type").is_some_and(Json::is_string) {
+            broken.push(format!("{path}: no type"));
+        }
+        for keyword in ["default", "$ref", "$defs", "definitions", "oneOf", "anyOf", "const"] {
+            if schema.get(keyword).is_some() {
+                broken.push(format!("{path}: {keyword}"));
+            }
+        }
+        let properties = schema.get("properties").and_then(Json::as_object);
+        if properties.is_some() && schema.get("additionalProperties").is_some() {
+            broken.push(format!("{path}: additionalProperties beside properties"));
+        }
+        for key in schema.get("required").and_then(Json::as_array).into_iter().flatten() {
+            let key = key.as_str().unwrap();
+            let property = properties.and_then(|properties| properties.get(key));
+            if property.is_none() {
+                broken.push(format!("{path}: requires {key}, which it does not have"));
+            }
+        }
+        for (key, property) in properties.into_iter().flatten() {
+            structural(property, &format!("{path}.{key}"), broken);
+        }
+        if let Some(items) = schema.get("items") {
+            structural(items, &format!("{path}[]"), broken);
+        }
+    }
+
+    #[test]
+    fn schemas_are_structural_and_hold_no_default() {
+        for name in NAMES {
+            let definition = definition(name);
+            let schema = definition.pointer("/spec/versions/0/schema/openAPIV3Schema").unwrap();
+            let mut broken = Vec::new();
+            structural(schema, name, &mut broken);
+            assert!(broken.is_empty(), "{broken:#?}");
+        }
+    }
+
+    #[test]
+    fn only_values_and_trees_are_free() {
+        fn free(schema: &Json, path: &str, found: &mut Vec<String>) {
+            if schema.get("x-kubernetes-preserve-unknown-fields").is_some() {
+                found.push(path.to_owned());
+            }
+            for (key, property) in schema.get("properties").and_then(Json::as_object).into_iter().flatten() {
+                free(property, &format!("{path}.{key}"), found);
+            }
+            if let Some(items) = schema.get("items") {
+                free(items, path, found);
+            }
+        }
+        let definition = definition("collection");
+        let schema = definition.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec").unwrap();
+        let mut found = Vec::new();
+        free(schema, "", &mut found);
+        found.sort();
+        assert_eq!(
+            found,
+            [
+                ".access.create.where",
+                ".access.delete.where",
+                ".access.read.where",
+                ".access.update.where",
+                ".checks.that",
+                ".fields.default",
+                ".fields.example",
+                ".fields.maximum",
+                ".fields.minimum",
+                ".fields.schema",
+                ".unique.where",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_definition_is_in_the_stream() {
+        let stream = all().unwrap();
+        assert_eq!(stream.matches("kind: CustomResourceDefinition").count(), NAMES.len());
+        assert!(one("nothing").is_err());
+    }
+}
