@@ -11,14 +11,17 @@ use std::sync::Arc;
 
 use mainstay_crds::name::did_you_mean;
 use mainstay_crds::schema::Schema;
-use mainstay_crds::{Problem, backend, collection};
+use mainstay_crds::{Problem, collection};
 use serde_json::Value as Json;
+
+use crate::config;
 
 mod report;
 #[cfg(test)]
 mod tests;
 mod yaml;
 
+pub(crate) use report::count;
 pub use report::{Finding, Report};
 
 /// A larger file is refused. The largest sensible backend is a few hundred KiB.
@@ -67,10 +70,8 @@ impl Documents {
     /// What the documents declare, or every problem of every one of them.
     pub fn schema(&self) -> Result<Schema, Report> {
         let mut report = Report::default();
-        if let Some(document) = &self.backend
-            && let Err(problems) = backend::check_backend(&document.value)
-        {
-            report.findings.extend(problems.into_iter().map(|problem| document.locate(problem)));
+        if let Some(document) = &self.backend {
+            report.findings.extend(config::check_document(document));
         }
         let documents: Vec<_> =
             self.collections.iter().map(|document| collection::Document(document.value.clone())).collect();
@@ -183,11 +184,8 @@ impl Loading {
         };
         let file: Arc<str> = Arc::from(name);
         let (parsed, problems) = yaml::parse(text);
-        let located = problems.into_iter().map(|(line, problem)| Finding {
-            file: name.to_owned(),
-            line: Some(line),
-            problem,
-        });
+        let located =
+            problems.into_iter().map(|(line, problem)| Finding { file: name.to_owned(), line: Some(line), problem });
         self.report.findings.extend(located);
         for (value, lines) in parsed {
             self.read += 1;

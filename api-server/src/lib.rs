@@ -2,8 +2,13 @@
 //!
 //! The command line builds an [`app::App`] and starts [`http`]; requests pass `service`, `query` and `store`.
 
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod documents;
+pub mod http;
 pub mod openapi;
 pub mod query;
 pub mod service;
 pub mod store;
+pub mod telemetry;

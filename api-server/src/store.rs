@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use mainstay_crds::sql::{Dialect, Sql};
 
-mod calendar;
 pub mod conn;
 mod connect;
 mod decode;
@@ -18,6 +17,7 @@ pub mod error;
 pub mod loader;
 mod pool;
 pub mod records;
+pub mod schema;
 mod statement;
 mod transaction;
 pub mod url;
@@ -160,6 +160,15 @@ impl Store {
     pub async fn write_one(&self, sql: Sql) -> Result<usize, Error> {
         let done = retry(|| async { autocommit(&self.writer, &sql).await.map_err(Abort::<Infallible>::from) });
         done.await.map_err(Abort::into_store)
+    }
+
+    /// Runs a body on a connection of its own, outside a transaction; its settings and locks end with it. For migrations.
+    pub async fn session<T, F>(&self, body: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> Result<T, Error> + Send + 'static,
+    {
+        self.writer.run_apart(body).await?
     }
 
     /// Whether the database answers.

@@ -21,16 +21,18 @@ pub struct Finding {
     pub problem: Problem,
 }
 
+impl Finding {
+    /// `file:line: path`.
+    pub fn place(&self) -> String {
+        let line = self.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let separator = if self.problem.path.is_empty() { "" } else { ": " };
+        format!("{}{line}{separator}{}", self.file, self.problem.path)
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
-        }
-        if !self.problem.path.is_empty() {
-            write!(f, ": {}", self.problem.path)?;
-        }
-        write!(f, ": {}", self.problem.message)?;
+        write!(f, "{}: {}", self.place(), self.problem.message)?;
         match &self.problem.hint {
             Some(hint) => write!(f, " ({hint})"),
             None => Ok(()),

@@ -132,7 +132,12 @@ impl Builder {
             let message = format!("the key `{text}` is not text");
             self.problem(line, "key", message, Some("write it in quotes"));
         } else if text == "<<" {
-            self.problem(line, "key", "merge keys (`<<`) are not part of YAML 1.2".to_owned(), Some("write the keys out"));
+            self.problem(
+                line,
+                "key",
+                "merge keys (`<<`) are not part of YAML 1.2".to_owned(),
+                Some("write the keys out"),
+            );
         }
         let mut duplicate = false;
         if let Some(Level { open: Open::Map { members, key }, .. }) = self.levels.last_mut() {
@@ -143,7 +148,12 @@ impl Builder {
             let path = format!("{}/{}", self.path, escape(text));
             let first = self.lines.get(&path).copied().unwrap_or_default();
             let length = mem::replace(&mut self.path, path).len();
-            self.problem(line, "duplicate_key", format!("the key `{text}` is given twice"), Some(&format!("first on line {first}")));
+            self.problem(
+                line,
+                "duplicate_key",
+                format!("the key `{text}` is given twice"),
+                Some(&format!("first on line {first}")),
+            );
             self.path.truncate(length);
         } else {
             self.lines.insert(format!("{}/{}", self.path, escape(text)), line);

@@ -24,6 +24,8 @@ pub struct Conn {
     pub(super) failed: bool,
     /// The server closed it or cannot be reached.
     pub(super) lost: bool,
+    /// A body runs on it, or panicked.
+    pub(super) entered: bool,
 }
 
 pub(super) enum Raw {
@@ -33,7 +35,7 @@ pub(super) enum Raw {
 
 impl Conn {
     pub(super) fn new(raw: Raw, admission: Arc<Admission>) -> Conn {
-        Conn { raw, admission, failed: false, lost: false }
+        Conn { raw, admission, failed: false, lost: false, entered: false }
     }
 
     /// Which database this is.

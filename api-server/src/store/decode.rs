@@ -7,10 +7,11 @@ use std::borrow::Cow;
 
 use diesel::sqlite::{SqliteType, SqliteValue};
 use mainstay_crds::Value;
+use mainstay_crds::field::date::parse_date;
+use mainstay_crds::field::timestamp::parse_rfc3339;
 use mainstay_crds::sql::{ColumnType, ItemType};
 use uuid::Uuid;
 
-use super::calendar;
 use super::encode::{EPOCH_DAYS, EPOCH_MICROS};
 use super::error::Error;
 
@@ -76,8 +77,8 @@ fn from_sqlite(column: ColumnType, raw: &mut SqliteValue<'_, '_, '_>) -> Option<
         ColumnType::Number => Value::Number(raw.read_double()).finite()?,
         ColumnType::Decimal { .. } => Value::Decimal(raw.read_long()),
         ColumnType::Boolean => Value::Boolean(raw.read_long() != 0),
-        ColumnType::Timestamp => Value::Timestamp(calendar::read_timestamp(raw.read_text())?),
-        ColumnType::Date => Value::Date(calendar::read_date(raw.read_text())?),
+        ColumnType::Timestamp => Value::Timestamp(parse_rfc3339(raw.read_text()).ok()?),
+        ColumnType::Date => Value::Date(parse_date(raw.read_text())?),
         ColumnType::Uuid => Value::Uuid(Uuid::try_parse(raw.read_text()).ok()?),
         ColumnType::Json => Value::Json(Cow::Owned(raw.read_text().to_owned())),
         ColumnType::List(item) => Value::List(json_array(item, raw.read_text())?),

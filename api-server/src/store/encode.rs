@@ -4,9 +4,9 @@
 //! PostgreSQL's `src/backend/utils/adt`. A value of another kind than its column becomes null.
 
 use mainstay_crds::Value;
+use mainstay_crds::field::date::write_date;
+use mainstay_crds::field::timestamp::write_rfc3339;
 use mainstay_crds::sql::{ColumnType, ItemType};
-
-use super::calendar;
 
 /// Days from 1970-01-01 to 2000-01-01, PostgreSQL's day zero.
 pub(super) const EPOCH_DAYS: i32 = 10_957;
@@ -78,8 +78,8 @@ fn array(item: ItemType, items: &[Value<'_>]) -> Vec<u8> {
 pub(super) fn sqlite_text(value: Value<'static>) -> Option<String> {
     match value {
         Value::Text(text) | Value::Json(text) => Some(text.into_owned()),
-        Value::Timestamp(micros) => Some(calendar::write_timestamp(micros)),
-        Value::Date(days) => Some(calendar::write_date(days)),
+        Value::Timestamp(micros) => written(|out| write_rfc3339(micros, out)),
+        Value::Date(days) => written(|out| write_date(days, out)),
         Value::Uuid(uuid) => Some(uuid.to_string()),
         Value::List(items) => {
             let items = items.into_iter().map(|item| match item {
@@ -92,4 +92,10 @@ pub(super) fn sqlite_text(value: Value<'static>) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn written(write: impl FnOnce(&mut Vec<u8>)) -> Option<String> {
+    let mut out = Vec::with_capacity(27);
+    write(&mut out);
+    String::from_utf8(out).ok()
 }

@@ -65,8 +65,8 @@ impl Manager for Opener {
     }
 
     async fn recycle(&self, conn: &mut Conn, metrics: &Metrics) -> RecycleResult<Error> {
-        match conn.lost || metrics.age() > self.lifetime {
-            true => Err(RecycleError::message("lost or old")),
+        match conn.lost || conn.entered || metrics.age() > self.lifetime {
+            true => Err(RecycleError::message("lost, left by a panic, or old")),
             false => Ok(()),
         }
     }
@@ -98,7 +98,10 @@ impl Pool {
     ) -> Result<T, Error> {
         let span = tracing::Span::current();
         let done = tokio::task::spawn_blocking(move || {
+            // A body that panics leaves it set, with a transaction that nobody ended.
+            lease.conn().entered = true;
             let done = span.in_scope(|| work(lease.conn()));
+            lease.conn().entered = false;
             let lost = lease.conn().lost;
             drop(lease);
             (done, lost)
@@ -109,6 +112,16 @@ impl Pool {
             self.0.retain(|_, _| false);
         }
         Ok(done)
+    }
+
+    /// Runs `work` on a connection that leaves the pool for it and is closed afterwards.
+    pub(super) async fn run_apart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let mut conn = Object::take(self.take().await?.object);
+        let done = tokio::task::spawn_blocking(move || work(&mut conn)).await;
+        done.map_err(|error| Error::Other(format!("the work on the database broke: {error}")))
     }
 
     pub(super) fn status(&self) -> PoolStatus {

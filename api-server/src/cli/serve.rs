@@ -1,0 +1,306 @@
+//! `mainstay serve`: from documents and settings to a running server, and from a signal to a clean end.
+//!
+//! Builds the [`App`] once, binds the sockets, has the database prepared, and hands over to [`crate::http`]. Signals are
+//! handled here: the first begins an orderly stop, the second ends at once.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::rt::System;
+use actix_web::web::{Bytes, Data};
+use mainstay_crds::schema::Schema;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Environment, Exit, Failure, Paths, ServerFlags, settings};
+use crate::app::{App, Limits, Readiness};
+use crate::config::Settings;
+use crate::http::{self, Listeners};
+use crate::query::page;
+use crate::service::Service;
+use crate::service::keys::{Keys, hash};
+use crate::store::{DatabaseUrl, PoolOptions, Store};
+use crate::telemetry::{self, Metrics};
+use crate::{openapi, store};
+
+mod admin_key;
+mod prepare;
+mod screen;
+
+use prepare::{Database, State};
+use screen::Screen;
+
+/// The arguments.
+#[derive(clap::Args)]
+pub struct Serve {
+    #[command(flatten)]
+    paths: Paths,
+    #[command(flatten)]
+    flags: ServerFlags,
+}
+
+impl Serve {
+    pub(super) fn run(self, environment: &Environment) -> Result<(), Failure> {
+        let documents = self.paths.load()?;
+        let settings = settings(&self.flags.0, environment, Some(&documents))?.settings;
+        let declared = documents.schema()?;
+        telemetry::init(settings.log_format, &settings.log_level).map_err(|error| Failure::new(Exit::Bug, error))?;
+        if matches!(settings.database.url, DatabaseUrl::Postgres(_)) && settings.admin_key.reveal().is_none() {
+            return Err(Failure::new(
+                Exit::Settings,
+                "on PostgreSQL the admin key must be given: set MAINSTAY_ADMIN_KEY_FILE, MAINSTAY_ADMIN_KEY or \
+                 --admin-key; `openssl rand -hex 20` makes one",
+            ));
+        }
+        let public = bind("listen", settings.listen)?;
+        let admin = bind("admin-listen", settings.admin_listen)?;
+        let start = Start { settings, declared, paths: self.paths, terminal: environment.terminal };
+        System::new().block_on(start.run(public, admin))
+    }
+}
+
+/// Everything that a start needs beside its sockets.
+struct Start {
+    settings: Settings,
+    declared: Schema,
+    paths: Paths,
+    terminal: bool,
+}
+
+impl Start {
+    async fn run(self, public: (TcpListener, SocketAddr), admin: (TcpListener, SocketAddr)) -> Result<(), Failure> {
+        let mut signals = Signals::new()?;
+        let (public, public_address) = public;
+        let (admin, admin_address) = admin;
+        let store = open(&self.settings.database.url, &self.settings)?;
+        let direct = match &self.settings.database.direct_url {
+            Some(url) => open(url, &self.settings)?,
+            None => store.clone(),
+        };
+        let app = Data::new(self.app(store)?);
+        let mut database =
+            Database::new(direct, self.declared.clone(), self.settings.migrate, self.paths.as_arguments());
+        let state = database.prepare().await?;
+        let is_ready = matches!(state, State::Ready(_));
+        let key = self.take_over(&app, &database, state).await?;
+        let listeners = Listeners { public: vec![public], admin: vec![admin] };
+        let (main, side) = http::start(app.clone(), listeners)
+            .map_err(|error| Failure::new(Exit::Unavailable, format!("cannot listen: {error}")))?;
+        let handles = [main.handle(), side.handle()];
+        tracing::info!(
+            api = %public_address, admin = %admin_address, database = %self.settings.database.url, "listening"
+        );
+        Screen {
+            public: public_address,
+            admin: admin_address,
+            settings: &self.settings,
+            schema: &self.declared,
+            key,
+            is_ready,
+        }
+        .print(self.terminal)?;
+        let control = async {
+            if !is_ready {
+                tokio::select! {
+                    failed = self.keep_trying(&app, &mut database) => failed?,
+                    () = signals.next() => return self.stop(&app, handles, &mut signals).await,
+                }
+            }
+            signals.next().await;
+            self.stop(&app, handles, &mut signals).await
+        };
+        let serving = async { tokio::join!(main, side) };
+        tokio::pin!(serving, control);
+        tokio::select! {
+            biased;
+            done = &mut control => done,
+            (main, side) = &mut serving => match main.and(side) {
+                // Both have stopped because they were told to; what is left of the control is its return.
+                Ok(()) => control.await,
+                Err(error) => Err(Failure::new(Exit::Bug, format!("the server ended: {error}"))),
+            },
+        }
+    }
+
+    /// The shared state, not ready yet.
+    fn app(&self, store: Store) -> Result<App, Failure> {
+        let bug = |error: String| Failure::new(Exit::Bug, error);
+        let Settings { limits, timeouts, shutdown_grace, cors_allowed_origins, admin_key, .. } = &self.settings;
+        let page = page::Limits { default: limits.page_default, max: limits.page_max };
+        let document = openapi::to_json(&openapi::document(&self.declared, page)).map_err(|e| bug(e.to_string()))?;
+        let database = match self.settings.database.url {
+            DatabaseUrl::Postgres(_) => "postgres",
+            DatabaseUrl::Sqlite(_) | DatabaseUrl::SqliteTemporary => "sqlite",
+        };
+        let keys = Keys::default();
+        keys.set_admin(admin_key.reveal().map(hash).into_iter().collect());
+        Ok(App {
+            service: Service::new(store, self.declared.clone(), page, limits.depth),
+            keys,
+            metrics: Metrics::new(database).map_err(|error| bug(error.to_string()))?,
+            readiness: Readiness::default(),
+            limits: Limits {
+                body: limits.body.0,
+                url: limits.url.0,
+                patience: timeouts.client,
+                grace: *shutdown_grace,
+                cors_origins: cors_allowed_origins.clone(),
+            },
+            openapi: Bytes::from(document),
+        })
+    }
+
+    /// Acts on what the preparation found. Answers what to tell of the admin key.
+    async fn take_over(&self, app: &App, database: &Database, state: State) -> Result<Option<screen::Key>, Failure> {
+        match state {
+            State::Ready(schema) => {
+                let key = match self.settings.admin_key.reveal() {
+                    Some(_) => None,
+                    None => self.stored_key(app, database).await?,
+                };
+                app.service.schema.store(std::sync::Arc::new(schema));
+                app.readiness.serve();
+                Ok(key)
+            }
+            State::NotYet(reason) => {
+                tracing::warn!(reason, "not ready; trying again in the background");
+                app.readiness.wait(reason);
+                Ok(None)
+            }
+        }
+    }
+
+    /// The key whose hash the database holds, or a new one.
+    async fn stored_key(&self, app: &App, database: &Database) -> Result<Option<screen::Key>, Failure> {
+        if let Some(known) = database.admin_key().await? {
+            app.keys.set_admin(vec![known]);
+            return Ok(None);
+        }
+        let key = admin_key::make().map_err(|error| Failure::new(Exit::Bug, format!("no random numbers: {error}")))?;
+        let told = match &self.settings.database.url {
+            _ if self.terminal => screen::Key::Shown(key.clone()),
+            DatabaseUrl::Sqlite(path) => {
+                let file = admin_key::file_beside(path);
+                admin_key::write(&file, &key).map_err(|error| {
+                    Failure::new(
+                        Exit::Unavailable,
+                        format!("cannot write the admin key to {}: {error}", file.display()),
+                    )
+                })?;
+                screen::Key::File(file)
+            }
+            DatabaseUrl::SqliteTemporary | DatabaseUrl::Postgres(_) => {
+                tracing::warn!("there is no admin key, and nowhere to write one: give --admin-key to have one");
+                return Ok(None);
+            }
+        };
+        database.set_admin_key(hash(&key)).await?;
+        app.keys.set_admin(vec![hash(&key)]);
+        Ok(Some(told))
+    }
+
+    /// Prepares again and again, with growing and jittered pauses, until the server is ready.
+    async fn keep_trying(&self, app: &App, database: &mut Database) -> Result<(), Failure> {
+        let mut pause = Duration::from_millis(200);
+        loop {
+            tokio::time::sleep(jittered(pause)).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+            match database.prepare().await? {
+                State::NotYet(reason) => app.readiness.wait(reason),
+                ready @ State::Ready(_) => {
+                    self.take_over(app, database, ready).await?;
+                    tracing::info!("ready");
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Not ready at once; serve what arrives until load balancers have noticed; finish what is in flight.
+    async fn stop(&self, app: &App, handles: [ServerHandle; 2], signals: &mut Signals) -> Result<(), Failure> {
+        tracing::info!(drain = ?self.settings.drain_delay, grace = ?self.settings.shutdown_grace, "stopping");
+        app.readiness.drain();
+        let orderly = async {
+            tokio::time::sleep(self.settings.drain_delay).await;
+            let [main, side] = handles;
+            main.stop(true).await;
+            side.stop(true).await;
+        };
+        tokio::select! {
+            () = orderly => tracing::info!("stopped"),
+            () = signals.next() => {
+                tracing::warn!("a second signal: ending at once");
+                return Err(Failure::new(Exit::Later, "ended by a second signal with requests in flight"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Signals, Failure> {
+        let listen = |kind| signal(kind).map_err(|e| Failure::new(Exit::Bug, format!("cannot listen to signals: {e}")));
+        Ok(Signals { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn bind(flag: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let bound = TcpListener::bind(address).and_then(|socket| {
+        let real = socket.local_addr()?;
+        Ok((socket, real))
+    });
+    bound.map_err(|error| {
+        Failure::new(
+            Exit::Unavailable,
+            format!("cannot listen on {address}: {error}; give another --{flag}, port 0 takes a free one"),
+        )
+    })
+}
+
+/// Opens a database with the settings' pool.
+pub(super) fn open(url: &DatabaseUrl, settings: &Settings) -> Result<Store, Failure> {
+    let options = PoolOptions {
+        size: settings.database.pool_size,
+        wait: settings.database.pool_wait,
+        lifetime: settings.database.pool_lifetime,
+        statement_timeout: settings.timeouts.request,
+        lock_timeout: settings.timeouts.lock,
+    };
+    Store::open(url, options).map_err(Failure::from)
+}
+
+/// The exit status of a failed use of the database outside of a request.
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        use store::Error;
+        let (exit, hint) = match &error {
+            Error::Away(_) => (Exit::Unavailable, "check --database-url and that the database runs"),
+            Error::Refused(_) => (Exit::Unavailable, "check --database-url"),
+            Error::ReadOnly | Error::DiskFull => (Exit::Unavailable, "make it writable again"),
+            Error::Busy(_) | Error::Timeout | Error::Retry | Error::OutcomeUnknown => (Exit::Later, "try again later"),
+            Error::Unique { .. } | Error::ForeignKey { .. } | Error::Check { .. } | Error::Other(_) => {
+                (Exit::Bug, "this is a bug: please report it")
+            }
+        };
+        Failure::new(exit, format!("{error}; {hint}"))
+    }
+}
+
+/// Between half of `pause` and all of it, so that many servers do not return at one moment.
+fn jittered(pause: Duration) -> Duration {
+    let random = getrandom::u32().unwrap_or(u32::MAX);
+    pause / 2 + (pause / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
+}

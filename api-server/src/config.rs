@@ -1,0 +1,301 @@
+//! Settings: what the flags, the environment and a Backend document say, checked, with the origin of each.
+//!
+//! Called by the commands. One [`table`] gives every setting its flag, variable, path, default, parser and help.
+//! The only module that reads the environment, once, into a value that tests make themselves.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mainstay_crds::Problem;
+use mainstay_crds::backend::check_backend;
+use mainstay_crds::name::did_you_mean;
+use serde_json::Value as Json;
+
+use crate::documents::{Document, Finding};
+use crate::store::DatabaseUrl;
+
+mod parameter;
+pub mod table;
+#[cfg(test)]
+mod tests;
+
+use parameter::Raw;
+pub use parameter::{LogFilter, LogFormat, Migrate, Secret, Size};
+use table::{Default, Row, TABLE};
+
+/// Everything that can be set. Durations, sizes and addresses are checked; relations between them too.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where records live.
+    pub database: Database,
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Where probes and Prometheus connect.
+    pub admin_listen: SocketAddr,
+    /// Lets its holder do everything.
+    pub admin_key: Secret,
+    /// Whether a start changes the database.
+    pub migrate: Migrate,
+    /// How long requests in flight may take at a stop.
+    pub shutdown_grace: Duration,
+    /// How long a stopping server still takes requests, so that load balancers notice first.
+    pub drain_delay: Duration,
+    /// Text or JSON.
+    pub log_format: LogFormat,
+    /// Which events are logged.
+    pub log_level: LogFilter,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// What one request may cost.
+    pub limits: Limits,
+    /// Origins that browsers may call from.
+    pub cors_allowed_origins: Vec<String>,
+}
+
+/// The database and the pool over it.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Where records live.
+    pub url: DatabaseUrl,
+    /// The same database past any pooler, for migrations.
+    pub direct_url: Option<DatabaseUrl>,
+    /// Most connections.
+    pub pool_size: usize,
+    /// How long a request waits for a connection.
+    pub pool_wait: Duration,
+    /// A connection older than this is replaced.
+    pub pool_lifetime: Duration,
+}
+
+/// How long things may take.
+#[derive(Clone, Debug)]
+pub struct Timeouts {
+    /// One request's statements.
+    pub request: Duration,
+    /// Waiting for a lock of the database.
+    pub lock: Duration,
+    /// The arrival of a request's head or body.
+    pub client: Duration,
+}
+
+/// What one request may cost.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a body.
+    pub body: Size,
+    /// Bytes of a URL.
+    pub url: Size,
+    /// Levels of JSON in a body.
+    pub depth: usize,
+    /// Records of a page without `limit`.
+    pub page_default: u32,
+    /// The largest `limit`.
+    pub page_max: u32,
+}
+
+/// What the process was started with, beside its arguments.
+#[derive(Clone, Debug, std::default::Default)]
+pub struct Environment {
+    /// The variables that begin with `MAINSTAY_`.
+    pub variables: BTreeMap<String, String>,
+    /// Whether standard output is a terminal.
+    pub terminal: bool,
+}
+
+impl Environment {
+    /// Reads the process's own. A value that is not Unicode keeps its place with replacement characters.
+    pub fn of_process() -> Self {
+        let ours = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok().filter(|name| name.starts_with("MAINSTAY_"))?;
+            Some((name, value.to_string_lossy().into_owned()))
+        });
+        Environment { variables: ours.collect(), terminal: std::io::stdout().is_terminal() }
+    }
+}
+
+/// Where a value came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The command line.
+    Flag,
+    /// A variable.
+    Environment,
+    /// The file that a `_FILE` variable names.
+    File,
+    /// The Backend document.
+    Document,
+    /// Nothing was said.
+    Default,
+}
+
+impl Origin {
+    /// One word for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Origin::Flag => "flag",
+            Origin::Environment => "environment",
+            Origin::File => "file",
+            Origin::Document => "document",
+            Origin::Default => "default",
+        }
+    }
+}
+
+/// Checked settings with the origin of each.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// What to run with.
+    pub settings: Settings,
+    /// In the order of the table.
+    pub origins: Vec<Origin>,
+    /// Variables that look like ours and are none.
+    pub warnings: Vec<String>,
+}
+
+impl Resolved {
+    /// Each setting's row, value as text with secrets masked, and origin.
+    pub fn rows(&self) -> impl Iterator<Item = (&'static Row, String, Origin)> + '_ {
+        let mut settings = self.settings.clone();
+        TABLE.iter().zip(&self.origins).map(move |(row, origin)| (row, (row.place)(&mut settings).show(), *origin))
+    }
+}
+
+/// Settings from what was typed (setting's path → text), the environment and the Backend document, in this
+/// order of precedence, or everything that is wrong with them, a line each.
+pub fn resolve(
+    flags: &BTreeMap<&'static str, String>,
+    environment: &Environment,
+    backend: Option<&Document>,
+) -> Result<Resolved, Vec<String>> {
+    let mut problems = Vec::new();
+    if let Some(Err(wrong)) = backend.map(|document| check_backend(&document.value)) {
+        problems
+            .extend(backend.iter().flat_map(|document| wrong.iter().map(|p| document.locate(p.clone()).to_string())));
+    }
+    let mut settings = Settings::blank();
+    let mut origins = Vec::new();
+    for row in TABLE {
+        match given(row, flags, environment, backend) {
+            Ok((origin, raw, name)) => {
+                if let Err(rule) = (row.place)(&mut settings).parse(&raw) {
+                    problems.push(format!("{name}: {rule}"));
+                }
+                origins.push(origin);
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() {
+        relations(&settings, &mut problems);
+    }
+    let warnings = unknown_variables(environment);
+    if problems.is_empty() { Ok(Resolved { settings, origins, warnings }) } else { Err(problems) }
+}
+
+/// What is wrong with a Backend document: its structure, and the values in its `spec.config`.
+pub fn check_document(backend: &Document) -> Vec<Finding> {
+    let structural = check_backend(&backend.value).err().unwrap_or_default();
+    let mut settings = Settings::blank();
+    let values = TABLE.iter().filter_map(|row| {
+        let (pointer, raw) = documented(row, backend)?;
+        let message = (row.place)(&mut settings).parse(&raw).err()?;
+        Some(Problem { path: pointer, code: "invalid", message, hint: None })
+    });
+    let all: Vec<_> = structural.into_iter().chain(values).collect();
+    all.into_iter().map(|problem| backend.locate(problem)).collect()
+}
+
+fn given(
+    row: &'static Row,
+    flags: &BTreeMap<&'static str, String>,
+    environment: &Environment,
+    backend: Option<&Document>,
+) -> Result<(Origin, Raw, String), String> {
+    if let Some(text) = flags.get(row.path) {
+        return Ok((Origin::Flag, Raw::Text(text.clone()), format!("--{}", row.flag())));
+    }
+    let variable = row.variable();
+    let file_variable = format!("{variable}_FILE");
+    let file = environment.variables.get(&file_variable).filter(|_| row.secret);
+    match (environment.variables.get(&variable), file) {
+        (Some(_), Some(_)) => return Err(format!("{variable} and {file_variable} are both set: unset one of them")),
+        (Some(text), None) => return Ok((Origin::Environment, Raw::Text(text.clone()), variable)),
+        (None, Some(path)) => {
+            let text = fs::read_to_string(path);
+            let text = text.map_err(|error| format!("{file_variable}: cannot read `{path}`: {error}"))?;
+            let text = text.trim_end_matches(['\r', '\n']).to_owned();
+            return Ok((Origin::File, Raw::Text(text), file_variable));
+        }
+        (None, None) => {}
+    }
+    if let Some((document, (pointer, raw))) = backend.and_then(|document| Some((document, documented(row, document)?)))
+    {
+        let nothing = Problem { path: pointer, code: "", message: String::new(), hint: None };
+        return Ok((Origin::Document, raw, document.locate(nothing).place()));
+    }
+    let text = match row.default {
+        Default::Fixed(text) => text,
+        Default::OnTerminal { yes, .. } if environment.terminal => yes,
+        Default::OnTerminal { no, .. } => no,
+    };
+    Ok((Origin::Default, Raw::Text(text.to_owned()), format!("the default of --{}", row.flag())))
+}
+
+/// The row's value in the document, with its JSON Pointer. A value of a wrong type is a structural problem.
+fn documented(row: &Row, backend: &Document) -> Option<(String, Raw)> {
+    let pointer = row.pointer()?;
+    let raw = match backend.value.pointer(&pointer)? {
+        Json::String(text) => Raw::Text(text.clone()),
+        Json::Number(number) => Raw::Text(number.to_string()),
+        Json::Array(items) => {
+            let items: Option<Vec<_>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
+            Raw::List(items?)
+        }
+        Json::Null | Json::Bool(_) | Json::Object(_) => return None,
+    };
+    Some((pointer, raw))
+}
+
+/// Rules between settings, and bounds.
+fn relations(settings: &Settings, problems: &mut Vec<String>) {
+    let Settings { limits, database, timeouts, .. } = settings;
+    let mut rule = |holds: bool, text: &str| {
+        if !holds {
+            problems.push(text.to_owned());
+        }
+    };
+    rule(limits.page_default <= limits.page_max, "--limits-page-default is larger than --limits-page-max");
+    rule(limits.page_default > 0, "--limits-page-default is at least 1");
+    rule((1..=128).contains(&limits.depth), "--limits-depth is 1 to 128");
+    rule(limits.body.0 > 0, "--limits-body is at least 1");
+    rule((64..=65_536).contains(&limits.url.0), "--limits-url is 64 bytes to 64KiB");
+    rule((1..=1000).contains(&database.pool_size), "--database-pool-size is 1 to 1000");
+    rule(!timeouts.request.is_zero(), "--timeouts-request is more than 0s");
+    rule(!timeouts.client.is_zero(), "--timeouts-client is more than 0s");
+    let same =
+        |direct: &DatabaseUrl| matches!((direct, &database.url), (DatabaseUrl::Postgres(_), DatabaseUrl::Postgres(_)));
+    let direct = database.direct_url.as_ref().is_none_or(same);
+    rule(
+        direct,
+        "--database-direct-url is for PostgreSQL behind a pooler: give it only beside a postgres:// --database-url",
+    );
+}
+
+/// A mistyped variable would be ignored in silence; an error would stop pods beside a Service named `mainstay`,
+/// for which Kubernetes sets `MAINSTAY_PORT` and more.
+fn unknown_variables(environment: &Environment) -> Vec<String> {
+    let known: Vec<String> = TABLE
+        .iter()
+        .flat_map(|row| [Some(row.variable()), row.secret.then(|| format!("{}_FILE", row.variable()))])
+        .flatten()
+        .collect();
+    let unknown = environment.variables.keys().filter(|name| !known.contains(name));
+    let hinted = unknown.filter_map(|name| {
+        let hint = did_you_mean(name, known.iter().map(String::as_str))?;
+        Some(format!("{name} is no setting: {hint}"))
+    });
+    hinted.collect()
+}

@@ -1,0 +1,225 @@
+//! Every setting, once: path, default, shape, help and place. Flag and variable follow from the path.
+//!
+//! Read by [`super::resolve`], by the command line for its flags and their help, and by `mainstay config`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::parameter::Parameter;
+use super::{Database, Limits, LogFilter, LogFormat, Migrate, Secret, Settings, Size, Timeouts};
+use crate::store::DatabaseUrl;
+
+/// One setting.
+pub struct Row {
+    /// Its place in `spec.config`, such as `limits.page.max`.
+    pub path: &'static str,
+    /// Which commands take its flag.
+    pub group: Group,
+    /// Not part of a Backend document: an address, a secret or a manner of running.
+    pub process: bool,
+    /// May be read from a file, and is masked when printed.
+    pub secret: bool,
+    /// Without a word from anyone.
+    pub default: Default,
+    /// What a value looks like.
+    pub shape: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+    /// Where its value is kept.
+    pub(super) place: fn(&mut Settings) -> &mut dyn Parameter,
+}
+
+/// Which commands take a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Every command that opens the database.
+    Database,
+    /// `serve` alone.
+    Server,
+    /// Every command that logs.
+    Log,
+}
+
+/// The value of a setting that nobody gave.
+#[derive(Clone, Copy, Debug)]
+pub enum Default {
+    /// Always this; empty is none.
+    Fixed(&'static str),
+    /// By standard output.
+    OnTerminal {
+        /// On a terminal.
+        yes: &'static str,
+        /// Elsewhere.
+        no: &'static str,
+    },
+}
+
+impl Row {
+    /// `limits-page-max`.
+    pub fn flag(&self) -> String {
+        let mut flag = String::with_capacity(self.path.len() + 2);
+        for c in self.path.chars() {
+            match c {
+                '.' => flag.push('-'),
+                c if c.is_ascii_uppercase() => {
+                    flag.push('-');
+                    flag.push(c.to_ascii_lowercase());
+                }
+                c => flag.push(c),
+            }
+        }
+        flag
+    }
+
+    /// `MAINSTAY_LIMITS_PAGE_MAX`.
+    pub fn variable(&self) -> String {
+        format!("MAINSTAY_{}", self.flag().replace('-', "_").to_ascii_uppercase())
+    }
+
+    /// JSON Pointer into a Backend document; `None` for what belongs to the process.
+    pub fn pointer(&self) -> Option<String> {
+        (!self.process).then(|| format!("/spec/config/{}", self.path.replace('.', "/")))
+    }
+
+    /// The help with variable and default.
+    pub fn long_help(&self) -> String {
+        let file = if self.secret { " or _FILE" } else { "" };
+        let default = match self.default {
+            Default::Fixed("") => String::new(),
+            Default::Fixed(text) => format!(" [default: {text}]"),
+            Default::OnTerminal { yes, no } => format!(" [default: {yes} on a terminal, else {no}]"),
+        };
+        format!("{} [env: {}{file}]{default}", self.help, self.variable())
+    }
+}
+
+/// A setting that a document may hold, unless `process` or `secret` says otherwise.
+const fn row(
+    path: &'static str,
+    default: &'static str,
+    shape: &'static str,
+    help: &'static str,
+    place: fn(&mut Settings) -> &mut dyn Parameter,
+) -> Row {
+    Row {
+        path,
+        group: Group::Server,
+        process: false,
+        secret: false,
+        default: Default::Fixed(default),
+        shape,
+        help,
+        place,
+    }
+}
+
+impl Row {
+    const fn group(self, group: Group) -> Row {
+        Row { group, ..self }
+    }
+    const fn process(self) -> Row {
+        Row { process: true, ..self }
+    }
+    const fn secret(self) -> Row {
+        Row { secret: true, process: true, ..self }
+    }
+    const fn on_terminal(self, yes: &'static str, no: &'static str) -> Row {
+        Row { default: Default::OnTerminal { yes, no }, ..self }
+    }
+}
+
+/// Every setting, in the order in which people look for them.
+pub const TABLE: &[Row] = &[
+    row(
+        "database.url",
+        "sqlite:mainstay.db",
+        "URL",
+        "The database: sqlite:PATH, sqlite::memory: or postgres://…",
+        |s| &mut s.database.url,
+    )
+    .secret()
+    .group(Group::Database),
+    row("database.directUrl", "", "URL", "The same PostgreSQL past a pooler, for migrations and locks", |s| {
+        &mut s.database.direct_url
+    })
+    .secret()
+    .group(Group::Database),
+    row("listen", "127.0.0.1:8080", "ADDRESS", "Where clients connect; port 0 takes a free one", |s| &mut s.listen)
+        .process(),
+    row("adminListen", "127.0.0.1:9090", "ADDRESS", "Where probes and Prometheus connect", |s| &mut s.admin_listen)
+        .process(),
+    row("adminKey", "", "KEY", "Lets its holder do everything; at least 20 characters", |s| &mut s.admin_key).secret(),
+    row("migrate", "auto", "auto|verify", "Apply safe migrations at start, or change nothing", |s| &mut s.migrate)
+        .process(),
+    row("shutdownGrace", "25s", "DURATION", "How long requests in flight may take at a stop", |s| {
+        &mut s.shutdown_grace
+    })
+    .process(),
+    row("drainDelay", "0s", "DURATION", "How long a stopping server still takes requests", |s| &mut s.drain_delay)
+        .process(),
+    row("logFormat", "text", "text|json", "The form of log lines", |s| &mut s.log_format)
+        .process()
+        .group(Group::Log)
+        .on_terminal("text", "json"),
+    row("logLevel", "info", "FILTER", "Which events are logged: error, warn, info, debug, or module=level,…", |s| {
+        &mut s.log_level
+    })
+    .process()
+    .group(Group::Log),
+    row("database.pool.size", "10", "NUMBER", "Most connections to PostgreSQL, or readers of SQLite", |s| {
+        &mut s.database.pool_size
+    })
+    .group(Group::Database),
+    row("database.pool.wait", "5s", "DURATION", "How long a request waits for a connection before it is a 503", |s| {
+        &mut s.database.pool_wait
+    })
+    .group(Group::Database),
+    row("database.pool.lifetime", "30m", "DURATION", "A connection older than this is replaced", |s| {
+        &mut s.database.pool_lifetime
+    })
+    .group(Group::Database),
+    row("timeouts.request", "30s", "DURATION", "How long a request's statements may take", |s| &mut s.timeouts.request),
+    row("timeouts.lock", "10s", "DURATION", "How long a statement may wait for a lock", |s| &mut s.timeouts.lock),
+    row("timeouts.client", "10s", "DURATION", "How long the head or the body of a request may take to arrive", |s| {
+        &mut s.timeouts.client
+    }),
+    row("limits.body", "1MiB", "SIZE", "Largest body", |s| &mut s.limits.body),
+    row("limits.url", "8KiB", "SIZE", "Longest URL", |s| &mut s.limits.url),
+    row("limits.depth", "32", "NUMBER", "Most levels of JSON in a body", |s| &mut s.limits.depth),
+    row("limits.page.default", "20", "NUMBER", "Records of a page without `limit`", |s| &mut s.limits.page_default),
+    row("limits.page.max", "200", "NUMBER", "The largest `limit`", |s| &mut s.limits.page_max),
+    row(
+        "cors.allowedOrigins",
+        "",
+        "LIST",
+        "Origins that browsers may call from, such as https://app.example.com; * is all",
+        |s| &mut s.cors_allowed_origins,
+    ),
+];
+
+impl Settings {
+    /// Values that no rule allows to stay: every row of the table writes its own.
+    pub(super) fn blank() -> Settings {
+        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Settings {
+            database: Database {
+                url: DatabaseUrl::SqliteTemporary,
+                direct_url: None,
+                pool_size: 0,
+                pool_wait: Duration::ZERO,
+                pool_lifetime: Duration::ZERO,
+            },
+            listen: nowhere,
+            admin_listen: nowhere,
+            admin_key: Secret::default(),
+            migrate: Migrate::Verify,
+            shutdown_grace: Duration::ZERO,
+            drain_delay: Duration::ZERO,
+            log_format: LogFormat::Text,
+            log_level: LogFilter::default(),
+            timeouts: Timeouts { request: Duration::ZERO, lock: Duration::ZERO, client: Duration::ZERO },
+            limits: Limits { body: Size(0), url: Size(0), depth: 0, page_default: 0, page_max: 0 },
+            cors_allowed_origins: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Precedence, forms, masking, and the agreement of the table with the Backend resource.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use mainstay_crds::backend::ServerConfig;
+use serde_json::json;
+
+use super::parameter::Parameter;
+use super::*;
+use crate::documents;
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Environment { variables: owned.collect(), terminal: false }
+}
+
+fn backend(config: &str) -> Document {
+    let text = format!(
+        "apiVersion: mainstay.dev/v1alpha1\nkind: Backend\nmetadata: {{ name: demo }}\nspec:\n  config: {config}\n"
+    );
+    documents::load(&[PathBuf::from("-")], text.as_bytes()).unwrap().backend.unwrap()
+}
+
+fn flags(given: &[(&'static str, &str)]) -> BTreeMap<&'static str, String> {
+    given.iter().map(|(path, text)| (*path, (*text).to_owned())).collect()
+}
+
+fn problems(given: &[(&'static str, &str)], variables: &[(&str, &str)], document: Option<&Document>) -> Vec<String> {
+    resolve(&flags(given), &environment(variables), document).unwrap_err()
+}
+
+#[test]
+fn a_flag_beats_the_environment_beats_the_document_beats_the_default() {
+    let document = backend("{ limits: { body: 3MiB } }");
+    let variable: &[_] = &[("MAINSTAY_LIMITS_BODY", "2MiB")];
+    for (typed, variables, document, expected, origin) in [
+        (Some("1KiB"), variable, Some(&document), 1 << 10, Origin::Flag),
+        (None, variable, Some(&document), 2 << 20, Origin::Environment),
+        (None, &[][..], Some(&document), 3 << 20, Origin::Document),
+        (None, &[][..], None, 1 << 20, Origin::Default),
+    ] {
+        let typed = typed.map(|text| [("limits.body", text)]);
+        let resolved =
+            resolve(&flags(typed.as_ref().map_or(&[][..], |t| t)), &environment(variables), document).unwrap();
+        assert_eq!(resolved.settings.limits.body, Size(expected));
+        let position = TABLE.iter().position(|row| row.path == "limits.body").unwrap();
+        assert_eq!(resolved.origins[position], origin);
+    }
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_its_place() {
+    let document = backend("{ limits: { depth: 999, bodyy: 1KiB }, timeouts: { request: soon } }");
+    let found = problems(&[("listen", "here")], &[("MAINSTAY_MIGRATE", "never")], Some(&document));
+    assert_eq!(found.len(), 4, "{found:#?}");
+    assert!(found[0].starts_with("-:5: /spec/config/limits/bodyy: "), "{found:#?}");
+    assert_eq!(
+        found[1..],
+        [
+            "--listen: `here` is not an address with a port: write it as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080",
+            "MAINSTAY_MIGRATE: `never` is none of auto, verify",
+            "-:5: /spec/config/timeouts/request: `soon` is not a duration: write it as 250ms, 5s, 2m or 1h",
+        ]
+    );
+}
+
+#[test]
+fn relations_between_settings_are_checked() {
+    for (given, expected) in [
+        (&[("limits.page.default", "300")][..], "--limits-page-default is larger than --limits-page-max"),
+        (&[("limits.depth", "0")], "--limits-depth is 1 to 128"),
+        (&[("database.pool.size", "0")], "--database-pool-size is 1 to 1000"),
+        (&[("timeouts.request", "0s")], "--timeouts-request is more than 0s"),
+    ] {
+        assert_eq!(problems(given, &[], None), [expected]);
+    }
+    let direct = problems(&[("database.directUrl", "postgres://h/d")], &[], None);
+    assert!(direct[0].starts_with("--database-direct-url is for PostgreSQL"), "{direct:?}");
+}
+
+#[test]
+fn durations_have_units_and_bounds() {
+    let read = |text: &str| {
+        let mut duration = Duration::ZERO;
+        duration.parse(&Raw::Text(text.to_owned())).map(|()| duration)
+    };
+    for (text, millis, shown) in [
+        ("250ms", 250, "250ms"),
+        ("5s", 5000, "5s"),
+        ("2m", 120_000, "2m"),
+        ("1h", 3_600_000, "1h"),
+        ("0s", 0, "0s"),
+        ("1500ms", 1500, "1500ms"),
+        ("60s", 60_000, "1m"),
+    ] {
+        let duration = read(text).unwrap();
+        assert_eq!((duration, duration.show().as_str()), (Duration::from_millis(millis), shown), "{text}");
+    }
+    for text in ["", "5", "s", "-1s", "1.5s", "5 s", "5S", "1d", "99999999999h", "18446744073709551616ms"] {
+        assert!(read(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn sizes_have_units_and_bounds() {
+    let read = |text: &str| {
+        let mut size = Size(0);
+        size.parse(&Raw::Text(text.to_owned())).map(|()| size)
+    };
+    for (text, bytes, shown) in [
+        ("1MiB", 1 << 20, "1MiB"),
+        ("64KiB", 64 << 10, "64KiB"),
+        ("10MB", 10_000_000, "10000000"),
+        ("1024", 1024, "1KiB"),
+        ("7B", 7, "7"),
+    ] {
+        let size = read(text).unwrap();
+        assert_eq!((size.0, size.show().as_str()), (bytes, shown), "{text}");
+    }
+    for text in ["", "MiB", "-1", "1.5MiB", "1mib", "1 MiB", "99999999999999999999", "9999999999999GiB"] {
+        assert!(read(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn origins_of_browsers_come_as_text_or_as_a_list() {
+    let document = backend("{ cors: { allowedOrigins: [https://a.example, http://b.example:81] } }");
+    let from_document = resolve(&flags(&[]), &environment(&[]), Some(&document)).unwrap();
+    let typed = [("cors.allowedOrigins", "https://a.example, http://b.example:81")];
+    let from_flag = resolve(&flags(&typed), &environment(&[]), None).unwrap();
+    assert_eq!(from_document.settings.cors_allowed_origins, ["https://a.example", "http://b.example:81"]);
+    assert_eq!(from_flag.settings.cors_allowed_origins, from_document.settings.cors_allowed_origins);
+    for wrong in ["a.example", "https://a.example/", "https://", "ftp://a"] {
+        assert_eq!(problems(&[("cors.allowedOrigins", wrong)], &[], None).len(), 1, "{wrong}");
+    }
+}
+
+#[test]
+fn secrets_come_from_files_and_are_never_shown() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "s3cret-s3cret-s3cret-s3cret").unwrap();
+    let path = file.path().to_str().unwrap();
+    let variables = [("MAINSTAY_ADMIN_KEY_FILE", path), ("MAINSTAY_DATABASE_URL", "postgres://ann:s3cret@h/d")];
+    let resolved = resolve(&flags(&[]), &environment(&variables), None).unwrap();
+    assert_eq!(resolved.settings.admin_key.reveal(), Some("s3cret-s3cret-s3cret-s3cret"));
+    let shown: String = resolved.rows().map(|(_, value, origin)| format!("{value} {}\n", origin.as_str())).collect();
+    assert!(shown.contains("******** file") && shown.contains("postgres://h/d environment"), "{shown}");
+    assert!(!format!("{shown}{resolved:?}").contains("s3cret"));
+
+    let both = problems(&[], &[("MAINSTAY_ADMIN_KEY", "x"), ("MAINSTAY_ADMIN_KEY_FILE", path)], None);
+    assert_eq!(both, ["MAINSTAY_ADMIN_KEY and MAINSTAY_ADMIN_KEY_FILE are both set: unset one of them"]);
+    let missing = problems(&[], &[("MAINSTAY_ADMIN_KEY_FILE", "/nowhere/key")], None);
+    assert!(missing[0].starts_with("MAINSTAY_ADMIN_KEY_FILE: cannot read `/nowhere/key`"), "{missing:?}");
+    let short = problems(&[("adminKey", "tooshort")], &[], None);
+    assert!(!short[0].contains("tooshort"), "{short:?}");
+}
+
+#[test]
+fn a_mistyped_variable_is_told_and_those_of_kubernetes_are_not() {
+    let variables = [("MAINSTAY_LIMIT_BODY", "1"), ("MAINSTAY_SERVICE_HOST", "10.0.0.1")];
+    let resolved = resolve(&flags(&[]), &environment(&variables), None).unwrap();
+    assert_eq!(resolved.warnings, ["MAINSTAY_LIMIT_BODY is no setting: did you mean `MAINSTAY_LIMITS_BODY`?"]);
+}
+
+#[test]
+fn logs_are_text_on_a_terminal() {
+    for (terminal, expected) in [(true, LogFormat::Text), (false, LogFormat::Json)] {
+        let environment = Environment { terminal, ..Environment::default() };
+        assert_eq!(resolve(&flags(&[]), &environment, None).unwrap().settings.log_format, expected);
+    }
+}
+
+#[test]
+fn flags_and_variables_follow_from_paths() {
+    let row = TABLE.iter().find(|row| row.path == "cors.allowedOrigins").unwrap();
+    assert_eq!(
+        (row.flag().as_str(), row.variable().as_str()),
+        ("cors-allowed-origins", "MAINSTAY_CORS_ALLOWED_ORIGINS")
+    );
+}
+
+/// Every setting of the resource has a row, and every row that a document may hold is in the resource.
+#[test]
+fn the_table_and_the_backend_resource_agree() {
+    let schema = serde_json::to_value(schemars_of_config()).unwrap();
+    let mut paths = Vec::new();
+    leaves(&schema, &schema, "", &mut paths);
+    paths.sort();
+    let mut rows: Vec<_> = TABLE.iter().filter(|row| !row.process).map(|row| row.path.to_owned()).collect();
+    rows.sort();
+    assert_eq!(rows, paths);
+}
+
+fn schemars_of_config() -> schemars::Schema {
+    schemars::schema_for!(ServerConfig)
+}
+
+fn leaves(root: &Json, schema: &Json, path: &str, paths: &mut Vec<String>) {
+    let reference = schema.get("$ref").or_else(|| schema.pointer("/anyOf/0/$ref")).and_then(Json::as_str);
+    let schema = reference.and_then(|name| root.pointer(name.trim_start_matches('#'))).unwrap_or(schema);
+    match schema.get("properties").and_then(Json::as_object) {
+        Some(members) => {
+            for (name, member) in members {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                leaves(root, member, &path, paths);
+            }
+        }
+        None => {
+            assert_ne!(schema, &json!(true));
+            paths.push(path.to_owned());
+        }
+    }
+}
