@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, VARY};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, ResponseError, web};
@@ -30,28 +31,33 @@ pub async fn observe<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let started = Instant::now();
     let id = request_id(request.headers());
-    let (method, handle) = (request.method().clone(), request.request().clone());
+    let method = request.method().clone();
+    let app = request.app_data::<web::Data<App>>().cloned();
     let as_problem = prefers_problem(request.headers());
     let span = tracing::info_span!("request", request_id = %id, method = %method);
     let outcome = AssertUnwindSafe(next.call(request).instrument(span.clone())).catch_unwind().await;
-    let response = match outcome {
-        Ok(Ok(response)) => response.map_into_left_body(),
-        Ok(Err(error)) => ServiceResponse::new(handle, error.error_response()).map_into_right_body(),
+    // The request went inwards as the only handle on itself, so that without a response there is no route to name.
+    let (route, outcome) = match outcome {
+        Ok(Ok(response)) => {
+            let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
+            (route, Ok(render(response, &id, as_problem)))
+        }
+        Ok(Err(error)) => ("none".to_owned(), Err(render_alone(error.error_response(), &id, as_problem))),
         Err(_) => {
             let failure = Failure::from(Error::bug("a handler panicked"));
-            ServiceResponse::new(handle, failure.error_response()).map_into_right_body()
+            ("none".to_owned(), Err(render_alone(failure.error_response(), &id, as_problem)))
         }
     };
-    let mut response = render(response, &id, as_problem);
-    finish_headers(response.headers_mut(), &id);
-    let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
     let elapsed = started.elapsed();
-    if let Some(app) = response.request().app_data::<web::Data<App>>() {
-        app.metrics.request(method.as_str(), &route, response.status().as_u16(), elapsed);
+    let status = match &outcome {
+        Ok(response) => response.status().as_u16(),
+        Err(response) => response.status().as_u16(),
+    };
+    if let Some(app) = app {
+        app.metrics.request(method.as_str(), &route, status, elapsed);
     }
-    let (status, micros) = (response.status().as_u16(), elapsed.as_micros());
-    span.in_scope(|| tracing::info!(route, status, micros, "answered"));
-    Ok(response)
+    span.in_scope(|| tracing::info!(route, status, micros = elapsed.as_micros(), "answered"));
+    outcome.map_err(|response| InternalError::from_response("rendered", response).into())
 }
 
 /// Refuses URLs over the limit (414) and clients that take neither JSON nor what the path has (406).
@@ -105,22 +111,45 @@ fn request_id(headers: &HeaderMap) -> String {
 }
 
 fn render<B: MessageBody + 'static>(
-    response: ServiceResponse<EitherBody<B>>,
+    response: ServiceResponse<B>,
     id: &str,
     as_problem: bool,
 ) -> ServiceResponse<EitherBody<B>> {
-    let failure = response.response().extensions().get::<Failure>().cloned();
-    let failure = failure.or_else(|| foreign(&response));
-    let Some(failure) = failure else { return response };
+    let (request, response) = response.into_parts();
+    let response = match failure_of(&response) {
+        None => response.map_into_left_body(),
+        Some(failure) => render_failure(response, &failure, id, as_problem).map_into_right_body(),
+    };
+    let mut response = ServiceResponse::new(request, response);
+    finish_headers(response.headers_mut(), id);
+    response
+}
+
+/// As [`render`], for a response that came without its request.
+fn render_alone(response: HttpResponse, id: &str, as_problem: bool) -> HttpResponse {
+    let mut response = match failure_of(&response) {
+        None => response,
+        Some(failure) => render_failure(response, &failure, id, as_problem),
+    };
+    finish_headers(response.headers_mut(), id);
+    response
+}
+
+fn render_failure<B>(response: HttpResponse<B>, failure: &Failure, id: &str, as_problem: bool) -> HttpResponse {
     let (media_type, text) = failure.body(id, as_problem);
-    let mut response = response.map_body(|_, _| EitherBody::right(BoxBody::new(text)));
+    let mut response = response.set_body(BoxBody::new(text));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response.headers_mut().remove(CONTENT_ENCODING);
     response
 }
 
+fn failure_of<B>(response: &HttpResponse<B>) -> Option<Failure> {
+    let failure = response.extensions().get::<Failure>().cloned();
+    failure.or_else(|| foreign(response))
+}
+
 /// A failure that the HTTP library answered by itself, such as an extractor's, in our shape.
-fn foreign<B>(response: &ServiceResponse<B>) -> Option<Failure> {
+fn foreign<B>(response: &HttpResponse<B>) -> Option<Failure> {
     let status = response.status();
     let ours = response.headers().get(CONTENT_TYPE).is_some_and(|media| media == "application/json");
     if !(status.is_client_error() || status.is_server_error()) || ours {
@@ -129,6 +158,7 @@ fn foreign<B>(response: &ServiceResponse<B>) -> Option<Failure> {
     let code = match status.as_u16() {
         400 => Code::MalformedRequest,
         404 => Code::NotFound,
+        405 => Code::MethodNotAllowed,
         406 => Code::NotAcceptable,
         408 => Code::RequestTimeout,
         413 => Code::PayloadTooLarge,
