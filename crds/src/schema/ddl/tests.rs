@@ -1,3 +1,5 @@
+//! The DDL of a collection of every kind, on both databases, as reviewed snapshots.
+
 use serde_json::{Value as Json, json};
 
 use super::super::Schema;

@@ -1,3 +1,5 @@
+//! Every change that a plan can hold or refuse, as a table, and what the two hashes depend on.
+
 use serde_json::{Value as Json, json};
 
 use super::*;

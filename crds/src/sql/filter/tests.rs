@@ -1,3 +1,5 @@
+//! Each operator on each kind of column as SQL of both databases.
+
 use serde_json::json;
 
 use super::super::literal::inline;
