@@ -78,8 +78,7 @@ impl Start {
             None => store.clone(),
         };
         let app = Data::new(self.app(store)?);
-        let mut database =
-            Database::new(direct, self.declared.clone(), self.settings.migrate, self.paths.as_arguments());
+        let database = Database::new(direct, self.declared.clone(), self.settings.migrate, self.paths.as_arguments());
         let state = database.prepare().await?;
         let is_ready = matches!(state, State::Ready(_));
         let key = self.take_over(&app, &database, state).await?;
@@ -102,7 +101,7 @@ impl Start {
         let control = async {
             if !is_ready {
                 tokio::select! {
-                    failed = self.keep_trying(&app, &mut database) => failed?,
+                    failed = self.keep_trying(&app, &database) => failed?,
                     () = signals.next() => return self.stop(&app, handles, &mut signals).await,
                 }
             }
@@ -200,7 +199,7 @@ impl Start {
     }
 
     /// Prepares again and again, with growing and jittered pauses, until the server is ready.
-    async fn keep_trying(&self, app: &App, database: &mut Database) -> Result<(), Failure> {
+    async fn keep_trying(&self, app: &App, database: &Database) -> Result<(), Failure> {
         let mut pause = Duration::from_millis(200);
         loop {
             tokio::time::sleep(jittered(pause)).await;
