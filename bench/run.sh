@@ -3,7 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Times are those of disks that keep what they are told.
-export E2E_DURABLE=1
 harness=$CARGO_TARGET_DIR/debug/mainstay-e2e
 exec "$harness" examples/markets postgres "$harness" examples/markets sqlite python3 bench/measure.py

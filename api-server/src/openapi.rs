@@ -2,7 +2,7 @@
 //!
 //! Called by `serve` at start and by `mainstay openapi`. It promises exactly what the server does: every parameter,
 //! every status that an operation can answer and no other. Pure: it reads neither configuration nor database.
-//! Why the shapes are what they are: docs/decisions/0003-openapi-shapes.md.
+//! Why the shapes are what they are: docs/decisions/0004-openapi-shapes.md.
 
 use std::collections::BTreeMap;
 
@@ -77,7 +77,7 @@ impl<'a> View<'a> {
         self.names.get(&self.collection.name)
     }
 
-    /// A record that a caller may write is one that the caller may read: only `anyone` is known to be every writer.
+    /// Whether somebody may write a record that they may not read, and so get no body back.
     fn hides_what_it_wrote(&self) -> bool {
         !unconditional(&self.collection.access.read)
     }

@@ -33,12 +33,12 @@ pub struct ServerConfig {
     /// How long things may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<TimeoutsConfig>,
+    /// How the server keeps its connections. Which database it is says a flag or a variable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseConfig>,
     /// Which web pages may call the API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors: Option<CorsConfig>,
-    /// How the server uses its database.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub database: Option<DatabaseConfig>,
 }
 
 /// How much one request may ask for.
@@ -78,7 +78,7 @@ pub struct TimeoutsConfig {
     /// One request, such as 500ms, 30s or 2m. Default: 30s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
-    /// Waiting for a lock of the database. Default: 10s.
+    /// One statement's wait for a lock. Default: 10s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lock: Option<String>,
     /// The arrival of a request's head or body. Default: 10s.
@@ -86,26 +86,26 @@ pub struct TimeoutsConfig {
     pub client: Option<String>,
 }
 
-/// How the server uses its database.
+/// How the server keeps its connections.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DatabaseConfig {
-    /// Its connections.
+    /// The pool of connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool: Option<PoolConfig>,
 }
 
-/// The connections of one server.
+/// The pool of connections.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PoolConfig {
-    /// The most of them. Default: 10.
+    /// The most connections to PostgreSQL, or readers of SQLite. Default: 10.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u32>,
-    /// How long a request waits for one before it is answered 503. Default: 5s.
+    /// How long a request waits for one before it is a 503. Default: 5s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<String>,
-    /// An older one is replaced. Default: 30m.
+    /// One older than this is replaced. Default: 30m.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<String>,
 }
@@ -119,9 +119,31 @@ pub struct CorsConfig {
     pub allowed_origins: Option<Vec<String>>,
 }
 
-/// Keys that later versions bring: those of `spec`.
-const LATER: [&str; 8] =
-    ["image", "replicas", "autoscaling", "database", "resources", "ingress", "takeOverFrom", "approvedPlan"];
+/// Where later versions bring something.
+const LATER: [&str; 22] = [
+    "/spec/image",
+    "/spec/replicas",
+    "/spec/autoscaling",
+    "/spec/database",
+    "/spec/migrations",
+    "/spec/secrets",
+    "/spec/expose",
+    "/spec/resources",
+    "/spec/podTemplate",
+    "/spec/networkPolicy",
+    "/spec/monitoring",
+    "/spec/suspend",
+    "/spec/takeOverFrom",
+    "/spec/config/auth",
+    "/spec/config/cache",
+    "/spec/config/events",
+    "/spec/config/jobs",
+    "/spec/config/proxies",
+    "/spec/config/rateLimits",
+    "/spec/config/search",
+    "/spec/config/telemetry",
+    "/spec/config/webhooks",
+];
 
 /// The schema of a document, from the types above.
 static DOCUMENT: LazyLock<Json> =
@@ -161,8 +183,9 @@ mod tests {
         let document = json!({
             "apiVersion": "mainstay.dev/v1alpha1", "kind": "Backend", "metadata": { "name": "demo" },
             "spec": { "config": {
-                "limits": { "body": "2MiB", "depth": 16, "page": { "default": 10, "max": 50 } },
-                "timeouts": { "request": "5s" },
+                "database": { "pool": { "size": 4, "wait": "1s", "lifetime": "10m" } },
+                "limits": { "body": "2MiB", "url": "4KiB", "depth": 16, "page": { "default": 10, "max": 50 } },
+                "timeouts": { "request": "5s", "lock": "1s", "client": "2s" },
                 "cors": { "allowedOrigins": ["https://shop.example"] },
             } },
         });
@@ -183,6 +206,7 @@ mod tests {
         let document = json!({
             "apiVersion": "mainstay.dev/v1", "kind": "Backend", "metadata": {},
             "spec": { "replicas": 2, "config": {
+                "auth": { "registration": true },
                 "limits": { "body": 5, "dept": 16, "page": { "max": -1 } },
                 "cors": { "allowedOrigins": "*" },
             } },
@@ -192,6 +216,7 @@ mod tests {
             [
                 "/apiVersion not_allowed",
                 "/metadata required",
+                "/spec/config/auth not_supported",
                 "/spec/config/cors/allowedOrigins wrong_type",
                 "/spec/config/limits/body wrong_type",
                 "/spec/config/limits/dept unknown_key",

@@ -22,6 +22,7 @@ pub mod json;
 pub mod list;
 pub mod number;
 pub mod pattern;
+mod range;
 pub mod reference;
 pub mod text;
 pub mod timestamp;

@@ -53,6 +53,10 @@ impl fmt::Display for Name {
 
 /// "did you mean `x`?" for the candidate nearest to `typed`, when one is near enough to be meant.
 pub fn did_you_mean<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    // No name is so long, and the distance of two texts takes the product of their lengths.
+    if typed.len() > 200 {
+        return None;
+    }
     let typed = typed.to_lowercase();
     let scored = candidates.into_iter().map(|name| (strsim::damerau_levenshtein(&typed, &name.to_lowercase()), name));
     let (distance, name) = scored.min_by_key(|(distance, _)| *distance)?;

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         eprintln!("usage: mainstay-e2e DOCUMENTS sqlite|postgres COMMAND [ARGUMENT…]");
         return ExitCode::from(2);
     };
-    let database = Database::new(kind);
+    let database = Database::durable(kind);
     let server = Server::start(documents, database.url());
     let name = kind.to_uppercase();
     let status = Command::new(program)

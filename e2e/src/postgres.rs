@@ -85,15 +85,15 @@ impl Postgres {
 
     /// `more` settings make tests faster.
     fn own(more: &[&str]) -> Postgres {
-        let binaries = binaries().expect(
-            "no PostgreSQL server is installed: apt-get install postgresql, or set MAINSTAY_TEST_POSTGRES_URL",
-        );
+        let binaries = binaries()
+            .expect("no PostgreSQL server is installed: apt-get install postgresql, or set MAINSTAY_TEST_POSTGRES_URL");
         let folder = succeed(as_other("mktemp").args(["-d", "/tmp/mainstay-postgres.XXXXXX"])).trim_end().to_owned();
         let data = format!("{folder}/data");
         let flags = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"];
         succeed(as_other(binaries.join("initdb")).args(["-D", &data]).args(flags));
 
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
+        let port =
+            TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
         let mut shell = as_other("sh");
         shell.args(["-c", KEEPER, "sh", &folder]).arg(binaries.join("postgres")).args(["-D", &data]);
         let settings = ["listen_addresses=127.0.0.1", "max_connections=200"];

@@ -87,7 +87,7 @@ impl Start {
             .map_err(|error| Failure::new(Exit::Unavailable, format!("cannot listen: {error}")))?;
         let handles = [main.handle(), side.handle()];
         tracing::info!(
-            address = %public_address, admin = %admin_address, database = %self.settings.database.url, "listening"
+            api = %public_address, admin = %admin_address, database = %self.settings.database.url, "listening"
         );
         Screen {
             public: public_address,

@@ -34,7 +34,8 @@ pub async fn read(
     let collect = async {
         let mut body = BytesMut::new();
         while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|cause| Error::new(Code::MalformedRequest, format!("the body broke off: {cause}")))?;
+            let chunk =
+                chunk.map_err(|cause| Error::new(Code::MalformedRequest, format!("the body broke off: {cause}")))?;
             if body.len() + chunk.len() > limit {
                 return Err(too_large());
             }
@@ -47,7 +48,8 @@ pub async fn read(
 }
 
 fn refuse_type(request: &HttpRequest, types: &[&str]) -> Result<(), Error> {
-    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase());
+    let header =
+        |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase());
     let given = header(CONTENT_TYPE).unwrap_or_default();
     let (essence, parameters) = given.split_once(';').unwrap_or((given.as_str(), ""));
     let utf8 = parameters.trim().is_empty() || matches!(parameters.trim(), "charset=utf-8" | "charset=\"utf-8\"");

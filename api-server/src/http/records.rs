@@ -43,12 +43,24 @@ pub async fn get(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<(Str
 }
 
 /// `PUT /api/v1/{collection}/{id}`
-pub async fn put(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<(String, String)>, payload: Payload) -> Answer {
+pub async fn put(
+    app: Data<App>,
+    ctx: Ctx,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    payload: Payload,
+) -> Answer {
     change(&app, &ctx, &request, &path, payload, Method::Replace).await
 }
 
 /// `PATCH /api/v1/{collection}/{id}`
-pub async fn patch(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<(String, String)>, payload: Payload) -> Answer {
+pub async fn patch(
+    app: Data<App>,
+    ctx: Ctx,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    payload: Payload,
+) -> Answer {
     change(&app, &ctx, &request, &path, payload, Method::Merge).await
 }
 

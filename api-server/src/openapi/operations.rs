@@ -44,8 +44,7 @@ fn list(view: &View<'_>) -> OperationBuilder {
 }
 
 fn create(view: &View<'_>) -> OperationBuilder {
-    let hidden = if view.hides_what_it_wrote() { " Without a body when the caller may not read it." } else { "" };
-    let description = format!("Made. An array answers with an array, and without `Location` and `ETag`.{hidden}");
+    let description = format!("Made. An array answers with an array, without `Location` and `ETag`.{}", hidden(view));
     let made = answer(&description, "Created", view).header_ref("Location", errors::header("Location"));
     let rules = &view.collection.access.create;
     let operation = operation(view, format!("create{}", view.singular().one), "Create", &[rules])
@@ -79,7 +78,8 @@ fn replace(view: &View<'_>) -> OperationBuilder {
     let access = &view.collection.access;
     let rules = [access.update.as_slice(), access.create.as_slice()];
     let conditions = ["If-Match", "If-None-Match"].map(|name| parameters::condition(name, false));
-    let made = answer("Made: the id was new.", "Answer", view).header_ref("Location", errors::header("Location"));
+    let description = format!("Made: the id was new.{}", hidden(view));
+    let made = answer(&description, "Answer", view).header_ref("Location", errors::header("Location"));
     let operation = operation(view, format!("replace{}", view.singular().one), "Replace, or create", &rules)
         .description(Some(
             "An absent field takes its default or null; an absent write-only or immutable one keeps its value.",
@@ -158,6 +158,10 @@ fn unprocessable(view: &View<'_>) -> Vec<u16> {
 
 fn precondition(view: &View<'_>) -> Vec<u16> {
     if view.collection.require_precondition { vec![428] } else { Vec::new() }
+}
+
+fn hidden(view: &View<'_>) -> &'static str {
+    if view.hides_what_it_wrote() { " Without a body when the caller may not read it." } else { "" }
 }
 
 /// The answers to a change: the record, or nothing for a caller who may not read it.

@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mainstay_crds::schema::{Collection, SortKey};
-use mainstay_crds::{Problems, Value, json};
+use mainstay_crds::{Problems, Value};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
@@ -56,7 +56,7 @@ pub fn decode(
     fingerprint: u64,
     problems: &mut Problems,
 ) -> Option<Vec<Value<'static>>> {
-    let values = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| json::parse(&bytes, 8).ok());
+    let values = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let Some(Json::Array(items)) = values else {
         problems.hint("invalid_cursor", "the cursor is not one of ours", "use `meta.next_cursor` as it is");
         return None;

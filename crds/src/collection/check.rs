@@ -24,8 +24,8 @@ pub(crate) mod structure;
 pub use names::RESERVED;
 pub use structure::API_VERSION;
 
-/// Keys of a spec that later versions bring.
-const LATER: [&str; 4] = ["cache", "history", "audit", "search"];
+/// Where later versions bring something.
+const LATER: [&str; 4] = ["/spec/cache", "/spec/history", "/spec/audit", "/spec/search"];
 
 /// A Collection document as JSON: `apiVersion`, `kind`, `metadata`, `spec`.
 #[derive(Clone, Debug)]
@@ -109,9 +109,12 @@ fn check_all(documents: &[Document], builtin: Builtin) -> Result<Schema, Vec<Vec
         drafts.extend(draft(None, &users, &[], builtin));
     }
     names::distinct(&mut drafts);
-    references(&mut drafts);
+    references(&mut drafts, documents);
     let schema = assemble(&drafts);
-    let broken: Broken = drafts.iter().map(|d| (d.collection.name.to_string(), d.broken.clone())).collect();
+    let mut broken = Broken::new();
+    for draft in &drafts {
+        broken.entry(draft.collection.name.to_string()).or_default().extend(draft.broken.iter().cloned());
+    }
     for draft in &mut drafts {
         keys::resolve(draft, &schema, &broken);
         access::resolve(draft, &schema, &broken);
@@ -153,7 +156,14 @@ fn draft(position: Option<usize>, document: &Json, structural: &[Problem], built
         fields::add_builtin(&mut draft);
     }
     fields::read(&mut draft, structural);
-    draft.collection.spec = serde_json::from_value(draft.spec.clone()).unwrap_or_default();
+    match serde_json::from_value(draft.spec.clone()) {
+        Ok(spec) => draft.collection.spec = spec,
+        // What the first layer left out may be missed here; otherwise both layers would disagree.
+        Err(error) if structural.is_empty() => {
+            draft.problems.within("spec", |problems| problems.add("wrong_type", error.to_string()));
+        }
+        Err(_) => {}
+    }
     if users {
         draft.collection.spec.fields.splice(0..0, builtin::users());
     }
@@ -169,8 +179,12 @@ fn assemble(drafts: &[Draft]) -> Schema {
 }
 
 /// Every reference points to a declared collection.
-fn references(drafts: &mut [Draft]) {
-    let known: BTreeSet<String> = drafts.iter().map(|draft| draft.collection.name.to_string()).collect();
+fn references(drafts: &mut [Draft], documents: &[Document]) {
+    let mut known: BTreeSet<String> = drafts.iter().map(|draft| draft.collection.name.to_string()).collect();
+    // A name that is refused is still what others mean, as it is and as it should be.
+    let declared = || documents.iter().filter_map(Document::name);
+    known.extend(declared().map(str::to_owned));
+    known.extend(declared().filter_map(names::corrected).map(|name| name.to_string()));
     for draft in drafts {
         let Draft { collection, origins, problems, .. } = draft;
         for ((_, field), origin) in collection.declared().zip(origins) {

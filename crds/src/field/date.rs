@@ -5,7 +5,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{FieldKind, Kind, KindRow, ORDERED, bounds, string, write_null, write_quoted};
+use super::{FieldKind, Kind, KindRow, ORDERED, bounds, range, string, write_null, write_quoted};
 use crate::collection::FieldSpec;
 use crate::filter::Op;
 use crate::problem::Problems;
@@ -158,7 +158,16 @@ impl FieldKind for Date {
     }
 
     fn json_schema(&self) -> Json {
-        json!({ "type": "string", "format": "date", "pattern": format!("^{PATTERN}$") })
+        let text = |days: i32| {
+            let mut out = Vec::new();
+            write_date(days, &mut out);
+            String::from_utf8_lossy(&out).into_owned()
+        };
+        let pattern = match (self.minimum, self.maximum) {
+            (None, None) => PATTERN.to_owned(),
+            (least, greatest) => range::fixed(&text(least.unwrap_or(MIN_DATE)), &text(greatest.unwrap_or(MAX_DATE))),
+        };
+        json!({ "type": "string", "format": "date", "pattern": format!("^{pattern}$") })
     }
 }
 

@@ -4,7 +4,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{FieldKind, Kind, KindRow, ORDERED, bounds, write_null, write_quoted, wrong_type};
+use super::{FieldKind, Kind, KindRow, ORDERED, bounds, range, write_null, write_quoted, wrong_type};
 use crate::collection::FieldSpec;
 use crate::filter::Op;
 use crate::problem::Problems;
@@ -41,9 +41,11 @@ fn build(spec: &FieldSpec, problems: &mut Problems) -> Option<Kind> {
     let most = precision.unwrap_or(MAX_PRECISION);
     let scale = spec.scale.and_then(|scale| u8::try_from(scale).ok()).filter(|scale| *scale <= most);
     match (spec.scale, scale) {
-        (None, _) => {
-            problems.hint("required", "a decimal needs `scale`, its digits after the point", "for money, `scale: 2`")
-        }
+        (None, _) => problems.hint(
+            "missing_option",
+            "a decimal needs `scale`, its digits after the point",
+            "for money, `scale: 2`",
+        ),
         (Some(_), None) => {
             problems.within("scale", |p| p.add("invalid_option", format!("`scale` is 0 to `precision`, {most}")));
         }
@@ -166,8 +168,13 @@ impl FieldKind for Decimal {
     }
 
     fn json_schema(&self) -> Json {
-        // Bounds of a string cannot be said in JSON Schema; that nothing is negative can.
-        let sign = if self.minimum.is_some_and(|minimum| minimum >= 0) { "" } else { "-?" };
+        // No `format`: client generators take `decimal` for a floating-point number.
+        let not_negative = self.minimum == Some(0) && self.maximum.is_none();
+        if !not_negative && (self.minimum.is_some() || self.maximum.is_some()) {
+            let limit = 10i64.pow(self.precision.into()) - 1;
+            let range = range::decimal(self.minimum.unwrap_or(-limit), self.maximum.unwrap_or(limit), self.scale);
+            return json!({ "type": "string", "pattern": format!("^{range}$") });
+        }
         let whole = match self.precision - self.scale {
             0 => "0".to_owned(),
             most => format!("[0-9]{{1,{most}}}"),
@@ -176,7 +183,7 @@ impl FieldKind for Decimal {
             0 => String::new(),
             most => format!("(?:\\.[0-9]{{1,{most}}})?"),
         };
-        // No `format`: client generators take `decimal` for a floating-point number.
+        let sign = if not_negative { "" } else { "-?" };
         json!({ "type": "string", "pattern": format!("^{sign}{whole}{fraction}$") })
     }
 }

@@ -37,7 +37,7 @@ impl Enumeration {
     pub(super) fn read(spec: &FieldSpec, problems: &mut Problems) -> Option<Enumeration> {
         let before = problems.len();
         let Some(values) = &spec.values else {
-            problems.add("required", "an enum needs `values`");
+            problems.add("missing_option", "an enum needs `values`");
             return None;
         };
         problems.within("values", |problems| {

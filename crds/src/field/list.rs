@@ -68,7 +68,7 @@ fn items(spec: &FieldSpec, problems: &mut Problems) -> Option<Kind> {
             None
         }
         None => {
-            problems.add("required", "a list needs `items`: text, integer, uuid or enum");
+            problems.add("missing_option", "a list needs `items`: text, integer, uuid or enum");
             None
         }
     }

@@ -44,7 +44,7 @@ fn build(spec: &FieldSpec, problems: &mut Problems) -> Option<Kind> {
     let before = problems.len();
     let collection = match &spec.collection {
         None => {
-            problems.add("required", "a ref needs `collection`, the collection it points to");
+            problems.add("missing_option", "a ref needs `collection`, the collection it points to");
             None
         }
         Some(name) => {
@@ -62,6 +62,13 @@ fn on_delete(spec: &FieldSpec, problems: &mut Problems) -> Option<OnDelete> {
     if found.is_none() {
         let hint = did_you_mean(typed, ON_DELETE.iter().map(|(name, _)| *name));
         problems.push("invalid_option", "`onDelete` is restrict, cascade or setNull".to_owned(), hint);
+    }
+    if found == Some(OnDelete::SetNull) && spec.required {
+        problems.hint(
+            "invalid_option",
+            "`setNull` would empty a field that is required",
+            "leave out `required`, or take restrict or cascade",
+        );
     }
     found
 }

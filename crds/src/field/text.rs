@@ -213,7 +213,8 @@ impl FieldKind for Text {
         if let (Some(_), Some(form)) = (&pattern, &form) {
             schema["allOf"] = json!([{ "pattern": form }]);
         } else if self.pattern.as_ref().is_some_and(Pattern::holds_nul) {
-            schema["allOf"] = json!([{ "pattern": NO_NUL }]);
+            // Not `allOf`: generators of clients would make a type of their own of it.
+            schema["not"] = json!({ "pattern": "\\x00" });
         }
         schema["pattern"] = json!(pattern.or(form).unwrap_or_else(|| NO_NUL.to_owned()));
         schema

@@ -12,6 +12,7 @@ use crate::value::Value;
 /// Whether a bound tree holds for a record (its values in the order of `collection.fields`): true, false, or unknown (`None`).
 /// A reference cannot be followed here and is unknown.
 pub fn eval(filter: &Filter, collection: &Collection, record: &[Value<'_>]) -> Option<bool> {
+    debug_assert_eq!(record.len(), collection.fields.len(), "a record has a value for every field");
     match filter {
         Filter::And(filters) => every(filters.iter().map(|filter| eval(filter, collection, record))),
         Filter::Or(filters) => any(filters.iter().map(|filter| eval(filter, collection, record))),

@@ -1,7 +1,8 @@
 //! Filter trees from JSON: `{"status":"open","volume":{"gte":"100"}}`, with `and`, `or`, `not` and references.
 //!
 //! Called by the check for rules, checks and keys, and by the server for bodies. Every problem is recorded with its
-//! path. Several keys in one object all have to hold. Never decides who may filter by what.
+//! path. Several keys in one object all have to hold; `and`, `or` and `not` are never fields. Never decides who may
+//! filter by what.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -224,7 +225,9 @@ impl Reader<'_> {
                 let each: Vec<Option<Operand>> = each.collect();
                 each.into_iter().collect::<Option<Vec<Operand>>>()?
             }
-            (Op::In | Op::Nin, Json::String(text)) if text.starts_with("$auth.roles") => {
+            (Op::In | Op::Nin, Json::String(text))
+                if self.place != Place::Request && text.starts_with("$auth.roles") =>
+            {
                 vec![self.operand(position, op, value, collection, problems)?]
             }
             (Op::In | Op::Nin, _) => {

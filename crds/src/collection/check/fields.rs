@@ -107,7 +107,7 @@ pub fn read(draft: &mut Draft, structural: &[Problem]) {
             }
         }
     }
-    renames(&declared, &mut problems);
+    renames(&declared, &draft.collection.fields, &mut problems);
     draft.problems.extend(problems.into_vec());
     // The first of two fields of one name is still there to be referred to.
     let usable: BTreeSet<&str> = draft.collection.fields.iter().map(|field| field.name.as_str()).collect();
@@ -325,9 +325,10 @@ fn default(json: &Json, kind: &Kind, problems: &mut Problems) -> Option<DefaultV
 }
 
 /// `renamedFrom` names a field that is gone, once.
-fn renames(declared: &[Json], problems: &mut Problems) {
+fn renames(declared: &[Json], fields: &[Field], problems: &mut Problems) {
     let text = |field: &Json, key: &str| field.get(key).and_then(Json::as_str).map(str::to_owned);
-    let names: BTreeSet<String> = declared.iter().filter_map(|field| text(field, "name")).collect();
+    let mut names: BTreeSet<String> = declared.iter().filter_map(|field| text(field, "name")).collect();
+    names.extend(fields.iter().map(|field| field.name.to_string()));
     let mut seen = BTreeSet::new();
     for (position, field) in declared.iter().enumerate() {
         let Some(old) = text(field, "renamedFrom") else { continue };
@@ -335,7 +336,7 @@ fn renames(declared: &[Json], problems: &mut Problems) {
             problems.within("renamedFrom", |problems| {
                 if let Err(rule) = Name::field(&old) {
                     problems.add("bad_name", format!("`{old}` is not a field's name: {rule}"));
-                } else if names.contains(&old) || builtin::SYSTEM.contains(&old.as_str()) {
+                } else if names.contains(&old) {
                     let message = format!("`{old}` is still a field");
                     problems.hint("contradiction", message, "remove that field, or this `renamedFrom`");
                 } else if !seen.insert(old.clone()) {

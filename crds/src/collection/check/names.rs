@@ -45,7 +45,8 @@ fn checked(name: &str, problems: &mut Problems) -> Option<Name> {
     let checked = match Name::collection(name) {
         Ok(checked) => checked,
         Err(rule) => {
-            problems.push("bad_name", format!("`{name}` is not a collection's name: {rule}"), suggestion(name));
+            let hint = corrected(name).map(|name| format!("did you mean `{name}`?"));
+            problems.push("bad_name", format!("`{name}` is not a collection's name: {rule}"), hint);
             return None;
         }
     };
@@ -71,10 +72,9 @@ fn kubernetes(name: &str, problems: &mut Problems) {
     }
 }
 
-/// The nearest name that is allowed.
-fn suggestion(name: &str) -> Option<String> {
-    let lower = name.trim().to_lowercase().replace(['_', ' ', '.'], "-");
-    Name::collection(&lower).ok().map(|name| format!("did you mean `{name}`?"))
+/// The name that was meant: `Order_Lines` as `order-lines`.
+pub fn corrected(name: &str) -> Option<Name> {
+    Name::collection(&name.trim().to_lowercase().replace(['_', ' ', '.'], "-")).ok()
 }
 
 /// The collection as its spec describes it, with system fields alone.

@@ -55,8 +55,8 @@ pub fn document_schema(kind: &str, spec: &schemars::Schema) -> Json {
     })
 }
 
-/// `value` less everything that `root` does not allow; each such thing is a problem. Keys among `later` belong
-/// to features that are not there yet. `None` when nothing of the value can be used.
+/// `value` less everything that `root` does not allow; each such thing is a problem. What stands at a path of `later`
+/// belongs to a feature that is not there yet. `None` when nothing of the value can be used.
 pub fn prune(value: &Json, root: &Json, later: &[&str], problems: &mut Problems) -> Option<Json> {
     Walker { root, later }.walk(value, root, problems)
 }
@@ -151,7 +151,7 @@ impl<'a> Walker<'a> {
         problems: &mut Problems,
     ) {
         problems.within(key, |problems| {
-            if self.later.contains(&key) && problems.path().matches('/').count() == 2 {
+            if self.later.contains(&problems.path()) {
                 problems.hint("not_supported", format!("`{key}` is not supported yet"), "remove it for now");
                 return;
             }

@@ -5,15 +5,8 @@ use serde_json::{Value as Json, json};
 use super::{kind, parse, written};
 use crate::problem::Problems;
 
-/// Rules that JSON Schema cannot say of the kind's JSON: bounds of strings, days of a month, the year in UTC.
-const UNSAID: &[(&str, &str)] = &[
-    ("decimal", "too_small"),
-    ("decimal", "too_large"),
-    ("timestamp", "too_small"),
-    ("timestamp", "too_large"),
-    ("date", "too_small"),
-    ("date", "too_large"),
-];
+/// Rules that JSON Schema cannot say of the kind's JSON.
+const UNSAID: &[(&str, &str)] = &[("timestamp", "too_small"), ("timestamp", "too_large")];
 
 fn check(spec: Json, accepted: &[(Json, &str)], refused: &[(Json, &[&str])]) {
     let kind = kind(spec.clone());
@@ -207,7 +200,12 @@ fn decimal() {
         ],
     );
     let never_negative = kind(json!({"type":"decimal","scale":1,"minimum":"0.0"})).json_schema();
-    assert_eq!(never_negative["pattern"], "^[0-9]{1,17}(?:\\.[0-9]{1,1})?$");
+    assert_eq!(never_negative["pattern"], r"^[0-9]{1,17}(?:\.[0-9]{1,1})?$");
+    let positive = kind(json!({"type":"decimal","precision":4,"scale":1,"minimum":"0.1"})).json_schema();
+    assert_eq!(
+        positive["pattern"],
+        r"^(?:0\.(?:1|[2-9])|(?:[1-9]|[1-9][0-9]{1,1}|(?:[1-8][0-9][0-9]|9(?:[0-8][0-9]|9[0-8])))(?:\.[0-9]{1,1})?|999(?:\.(?:9|[0-8]))?)$"
+    );
 }
 
 #[test]

@@ -131,7 +131,8 @@ fn trees_mean_what_they_say() {
 
 #[test]
 fn every_problem_has_its_path() {
-    let cases: [(Json, Place, &[&str]); 32] = [
+    let cases: [(Json, Place, &[&str]); 33] = [
+        (json!({ "title": { "in": "$auth.roles" } }), Place::Request, &["/title/in wrong_type"]),
         (json!([]), Place::Request, &[" wrong_type"]),
         (json!({ "statu": 1, "cont": 2 }), Place::Request, &["/cont unknown_field", "/statu unknown_field"]),
         (

@@ -88,11 +88,10 @@ fn character(text: &str) -> usize {
     }
 }
 
-/// One function: its name, whether it is async, its lines from `fn` to the closing brace, the lines between its braces.
+/// One function: its name, its lines from `fn` to the closing brace, the lines between its braces.
 #[derive(Debug, PartialEq)]
 pub struct Function {
     pub name: String,
-    pub is_async: bool,
     pub line: usize,
     pub lines: usize,
     pub body: usize,
@@ -112,7 +111,6 @@ pub fn functions(code: &str) -> Vec<Function> {
         let line = |at: usize| code[..at].matches('\n').count() + 1;
         found.push(Function {
             name,
-            is_async: before.trim_end().ends_with("async"),
             line: line(at),
             lines: line(close) - line(at) + 1,
             body: (line(close) - line(open)).saturating_sub(1),
@@ -167,7 +165,6 @@ fn comments_and_literals_are_blank() {
 #[test]
 fn functions_are_measured() {
     let text = "fn a();\npub async fn b(\n    x: [u8; 2],\n) -> u8 {\n    if x {\n    }\n    1\n}\nconst fn c() {}\ntype F = fn (u8);\nmod tests {\n    fn d() {}\n}\n";
-    let function =
-        |name: &str, is_async, line, lines, body| Function { name: name.into(), is_async, line, lines, body };
-    assert_eq!(functions(text), [function("b", true, 2, 7, 3), function("c", false, 9, 1, 0)]);
+    let function = |name: &str, line, lines, body| Function { name: name.into(), line, lines, body };
+    assert_eq!(functions(text), [function("b", 2, 7, 3), function("c", 9, 1, 0)]);
 }
