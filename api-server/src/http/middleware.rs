@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, VARY};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, ResponseError, web};
@@ -30,27 +31,29 @@ pub async fn observe<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let started = Instant::now();
     let id = request_id(request.headers());
-    let (method, handle) = (request.method().clone(), request.request().clone());
+    let method = request.method().clone();
+    let app = request.app_data::<web::Data<App>>().cloned();
     let as_problem = prefers_problem(request.headers());
     let span = tracing::info_span!("request", request_id = %id, method = %method);
-    let outcome = AssertUnwindSafe(next.call(request).instrument(span.clone())).catch_unwind().await;
-    let response = match outcome {
-        Ok(Ok(response)) => response.map_into_left_body(),
-        Ok(Err(error)) => ServiceResponse::new(handle, error.error_response()).map_into_right_body(),
-        Err(_) => {
-            let failure = Failure::from(Error::bug("a handler panicked"));
-            ServiceResponse::new(handle, failure.error_response()).map_into_right_body()
+    let told = |route: &str, status: u16| {
+        let elapsed = started.elapsed();
+        if let Some(app) = &app {
+            app.metrics.request(method.as_str(), route, status, elapsed);
         }
+        span.in_scope(|| tracing::info!(route, status, micros = elapsed.as_micros(), "answered"));
     };
-    let mut response = render(response, &id, as_problem);
+    let outcome = AssertUnwindSafe(next.call(request).instrument(span.clone())).catch_unwind().await;
+    // The request is gone with a panic, and must not be cloned before: routing needs it for itself.
+    let Ok(answered) = outcome else {
+        let (media_type, text) = Failure::from(Error::bug("a handler panicked")).body(&id, as_problem);
+        let mut response = HttpResponse::InternalServerError().content_type(media_type).body(text);
+        finish_headers(response.headers_mut(), &id);
+        told("none", 500);
+        return Err(InternalError::from_response("a handler panicked", response).into());
+    };
+    let mut response = render(answered?.map_into_left_body(), &id, as_problem);
     finish_headers(response.headers_mut(), &id);
-    let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
-    let elapsed = started.elapsed();
-    if let Some(app) = response.request().app_data::<web::Data<App>>() {
-        app.metrics.request(method.as_str(), &route, response.status().as_u16(), elapsed);
-    }
-    let (status, micros) = (response.status().as_u16(), elapsed.as_micros());
-    span.in_scope(|| tracing::info!(route, status, micros, "answered"));
+    told(&response.request().match_pattern().unwrap_or_else(|| "none".to_owned()), response.status().as_u16());
     Ok(response)
 }
 
