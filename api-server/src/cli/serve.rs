@@ -286,15 +286,18 @@ impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
         use store::Error;
         let (exit, hint) = match &error {
-            Error::Away(_) => (Exit::Unavailable, "check --database-url and that the database runs"),
-            Error::Refused(_) => (Exit::Unavailable, "check --database-url"),
-            Error::ReadOnly | Error::DiskFull => (Exit::Unavailable, "make it writable again"),
-            Error::Busy(_) | Error::Timeout | Error::Retry | Error::OutcomeUnknown => (Exit::Later, "try again later"),
+            Error::Away(_) => (Exit::Unavailable, "; check --database-url and that the database runs"),
+            // Says itself what to do.
+            Error::Refused(_) => (Exit::Unavailable, ""),
+            Error::ReadOnly | Error::DiskFull => (Exit::Unavailable, "; make it writable again"),
+            Error::Busy(_) | Error::Timeout | Error::Retry | Error::OutcomeUnknown => {
+                (Exit::Later, "; try again later")
+            }
             Error::Unique { .. } | Error::ForeignKey { .. } | Error::Check { .. } | Error::Other(_) => {
-                (Exit::Bug, "this is a bug: please report it")
+                (Exit::Bug, "; this is a bug: please report it")
             }
         };
-        Failure::new(exit, format!("{error}; {hint}"))
+        Failure::new(exit, format!("{error}{hint}"))
     }
 }
 

@@ -92,7 +92,13 @@ fn auto(
         return Ok(Err(unsafe_plan(&evolution.plan, arguments)));
     }
     // With nothing to change it still brings the system tables up to date.
-    schema::apply(conn, &evolution, &[Phase::Expand, Phase::Backfill, Phase::Contract], clock::now())?;
+    let phases = [Phase::Expand, Phase::Backfill, Phase::Contract];
+    if let Err(error) = schema::apply(conn, &evolution, &phases, clock::now()) {
+        let Error::Refused(reason) = error else { return Err(error) };
+        // Another server that came first is no reason to end; data or a table in the way is.
+        let moved = schema::applied(conn)?.stored.revision != applied.stored.revision;
+        return Ok(if moved { Ok(State::NotYet(reason)) } else { Err(Failure::new(Exit::Data, reason)) });
+    }
     if evolution.plan.from_revision != evolution.plan.to_revision {
         tracing::info!(revision = evolution.plan.to_revision, steps = evolution.plan.steps.len(), "migrated");
     }

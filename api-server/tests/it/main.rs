@@ -1,0 +1,3 @@
+//! The tests that run the program itself, in one binary.
+
+mod cli;
