@@ -417,3 +417,20 @@ fn foreign_table(path: &Path) {
     let made = store.session(|conn| conn.batch("CREATE TABLE others (a)"));
     actix_web::rt::System::new().block_on(made).unwrap();
 }
+
+#[test]
+fn postgres_is_migrated_verified_and_served() {
+    let folder = Folder::new();
+    let database = mainstay_e2e::database::Database::new("postgres");
+    let url = format!("--database-url {}", database.url());
+    folder.expect(0, &format!("migrate up -f things.yaml {url} --phase expand,backfill"));
+    let mut server =
+        Server::start(&folder, &format!("-f things.yaml {url} --migrate verify --admin-key 12345678901234567890"));
+    let answer = reqwest::blocking::get(format!("{}/health/ready", server.api)).unwrap();
+    assert_eq!(answer.status(), 200, "{}", answer.text().unwrap());
+    server.signal("TERM");
+    assert_eq!(server.wait(), 0);
+    let status: Json =
+        serde_json::from_str(&folder.expect(0, &format!("migrate status --output json {url}")).0).unwrap();
+    assert_eq!((&status["revision"], &status["compatibleFrom"]), (&json!(1), &json!(1)));
+}
