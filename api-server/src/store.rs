@@ -182,3 +182,6 @@ impl Store {
         Status { readers: self.readers.status(), writer }
     }
 }
+
+#[cfg(test)]
+mod tests;

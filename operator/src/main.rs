@@ -1,5 +1,5 @@
 //! The operator's binary: `mainstay-operator crds` prints the custom resource definitions as YAML, and
-//! `mainstay-operator crds FOLDER` writes each to its own file.
+//! `mainstay-operator crds FOLDER` writes each to its own file. Run by `make generate`; it controls nothing yet.
 
 use std::io::Write;
 use std::path::Path;

@@ -35,26 +35,29 @@ pub async fn observe<B: MessageBody + 'static>(
     let app = request.app_data::<web::Data<App>>().cloned();
     let as_problem = prefers_problem(request.headers());
     let span = tracing::info_span!("request", request_id = %id, method = %method);
-    let told = |route: &str, status: u16| {
-        let elapsed = started.elapsed();
-        if let Some(app) = &app {
-            app.metrics.request(method.as_str(), route, status, elapsed);
-        }
-        span.in_scope(|| tracing::info!(route, status, micros = elapsed.as_micros(), "answered"));
-    };
     let outcome = AssertUnwindSafe(next.call(request).instrument(span.clone())).catch_unwind().await;
-    // The request is gone with a panic, and must not be cloned before: routing needs it for itself.
-    let Ok(answered) = outcome else {
-        let (media_type, text) = Failure::from(Error::bug("a handler panicked")).body(&id, as_problem);
-        let mut response = HttpResponse::InternalServerError().content_type(media_type).body(text);
-        finish_headers(response.headers_mut(), &id);
-        told("none", 500);
-        return Err(InternalError::from_response("a handler panicked", response).into());
+    // The request went inwards as the only handle on itself, so that without a response there is no route to name.
+    let (route, outcome) = match outcome {
+        Ok(Ok(response)) => {
+            let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
+            (route, Ok(render(response, &id, as_problem)))
+        }
+        Ok(Err(error)) => ("none".to_owned(), Err(render_alone(error.error_response(), &id, as_problem))),
+        Err(_) => {
+            let failure = Failure::from(Error::bug("a handler panicked"));
+            ("none".to_owned(), Err(render_alone(failure.error_response(), &id, as_problem)))
+        }
     };
-    let mut response = render(answered?.map_into_left_body(), &id, as_problem);
-    finish_headers(response.headers_mut(), &id);
-    told(&response.request().match_pattern().unwrap_or_else(|| "none".to_owned()), response.status().as_u16());
-    Ok(response)
+    let elapsed = started.elapsed();
+    let status = match &outcome {
+        Ok(response) => response.status().as_u16(),
+        Err(response) => response.status().as_u16(),
+    };
+    if let Some(app) = app {
+        app.metrics.request(method.as_str(), &route, status, elapsed);
+    }
+    span.in_scope(|| tracing::info!(route, status, micros = elapsed.as_micros(), "answered"));
+    outcome.map_err(|response| InternalError::from_response("rendered", response).into())
 }
 
 /// Refuses URLs over the limit (414) and clients that take neither JSON nor what the path has (406).
@@ -108,22 +111,45 @@ fn request_id(headers: &HeaderMap) -> String {
 }
 
 fn render<B: MessageBody + 'static>(
-    response: ServiceResponse<EitherBody<B>>,
+    response: ServiceResponse<B>,
     id: &str,
     as_problem: bool,
 ) -> ServiceResponse<EitherBody<B>> {
-    let failure = response.response().extensions().get::<Failure>().cloned();
-    let failure = failure.or_else(|| foreign(&response));
-    let Some(failure) = failure else { return response };
+    let (request, response) = response.into_parts();
+    let response = match failure_of(&response) {
+        None => response.map_into_left_body(),
+        Some(failure) => render_failure(response, &failure, id, as_problem).map_into_right_body(),
+    };
+    let mut response = ServiceResponse::new(request, response);
+    finish_headers(response.headers_mut(), id);
+    response
+}
+
+/// As [`render`], for a response that came without its request.
+fn render_alone(response: HttpResponse, id: &str, as_problem: bool) -> HttpResponse {
+    let mut response = match failure_of(&response) {
+        None => response,
+        Some(failure) => render_failure(response, &failure, id, as_problem),
+    };
+    finish_headers(response.headers_mut(), id);
+    response
+}
+
+fn render_failure<B>(response: HttpResponse<B>, failure: &Failure, id: &str, as_problem: bool) -> HttpResponse {
     let (media_type, text) = failure.body(id, as_problem);
-    let mut response = response.map_body(|_, _| EitherBody::right(BoxBody::new(text)));
+    let mut response = response.set_body(BoxBody::new(text));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response.headers_mut().remove(CONTENT_ENCODING);
     response
 }
 
+fn failure_of<B>(response: &HttpResponse<B>) -> Option<Failure> {
+    let failure = response.extensions().get::<Failure>().cloned();
+    failure.or_else(|| foreign(response))
+}
+
 /// A failure that the HTTP library answered by itself, such as an extractor's, in our shape.
-fn foreign<B>(response: &ServiceResponse<B>) -> Option<Failure> {
+fn foreign<B>(response: &HttpResponse<B>) -> Option<Failure> {
     let status = response.status();
     let ours = response.headers().get(CONTENT_TYPE).is_some_and(|media| media == "application/json");
     if !(status.is_client_error() || status.is_server_error()) || ours {
@@ -132,6 +158,7 @@ fn foreign<B>(response: &ServiceResponse<B>) -> Option<Failure> {
     let code = match status.as_u16() {
         400 => Code::MalformedRequest,
         404 => Code::NotFound,
+        405 => Code::MethodNotAllowed,
         406 => Code::NotAcceptable,
         408 => Code::RequestTimeout,
         413 => Code::PayloadTooLarge,

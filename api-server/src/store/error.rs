@@ -98,7 +98,8 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
 
 /// The conditions that have no kind of their own.
 fn from_message(message: &str) -> Error {
-    const KNOWN: [(&str, fn() -> Error); 11] = [
+    type Known = (&'static str, fn() -> Error);
+    const KNOWN: [Known; 11] = [
         ("deadlock detected", || Error::Retry),
         ("database is locked", || Error::Retry),
         ("database table is locked", || Error::Retry),

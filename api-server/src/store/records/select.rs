@@ -308,3 +308,6 @@ pub fn count(conn: &mut Conn, collection: &Collection, schema: &Schema, filter: 
     })?;
     Ok(counted)
 }
+
+#[cfg(test)]
+mod tests;
