@@ -1,26 +1,39 @@
 //! `mainstay migrate`: what would change, changing it, and what has changed.
 //!
-//! `plan` is a dry run, `up` binds itself to a plan by its hash, `status` asks the database alone.
+//! `plan` is a dry run, `up` binds itself to a plan by its hash, `status` asks the database alone. Opens the database
+//! directly, past any pooler; a SQLite file that a server holds is refused.
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use actix_web::rt::System;
 use clap::{Args, Subcommand};
-use mainstay_crds::plan::Plan;
+use mainstay_crds::Problem;
+use mainstay_crds::schema::Schema;
 use mainstay_crds::schema::evolve::{Evolution, evolve};
 use mainstay_crds::schema::stored::Stored;
 
-use super::{DatabaseFlags, Environment, Exit, Failure, Output, Paths, settings};
-use crate::documents::Documents;
+use super::{DatabaseFlags, Environment, Exit, Failure, Output, Paths, serve, settings};
+use crate::config::Settings;
+use crate::documents::{Documents, count};
+use crate::store::schema::{self, Applied};
+use crate::store::{DatabaseUrl, Store};
+use crate::telemetry;
 
-mod print;
+pub(super) mod print;
+mod status;
+mod up;
 
 /// The subcommands.
 #[derive(Subcommand)]
 pub enum Migrate {
     /// Print the plan from the applied schema to the documents; exits 3 when it needs approval
     Plan(PlanArgs),
+    /// Apply the plan
+    Up(up::Up),
+    /// Show the applied revision, which servers may run, and steps that were cut short
+    Status(status::Status),
 }
 
 /// The arguments of `plan`.
@@ -42,6 +55,8 @@ impl Migrate {
     pub(super) fn run(self, environment: &Environment) -> Result<(), Failure> {
         match self {
             Migrate::Plan(args) => args.run(environment),
+            Migrate::Up(args) => args.run(environment),
+            Migrate::Status(args) => args.run(environment),
         }
     }
 }
@@ -49,56 +64,85 @@ impl Migrate {
 impl PlanArgs {
     fn run(self, environment: &Environment) -> Result<(), Failure> {
         let documents = self.paths.load()?;
-        let _resolved = settings(&self.flags.0, environment, Some(&documents))?;
+        let settings = prepare(&self.flags, environment, Some(&documents))?;
+        let declared = documents.schema()?;
         let applied = match &self.applied {
-            Some(path) => read_applied(path)?,
-            None => return Err(Failure::new(Exit::Bug, "STUB")),
+            Some(path) => Applied { stored: read_applied(path)?, ..Applied::default() },
+            None if !exists(&settings) => Applied::default(),
+            None => {
+                let store = open(&settings)?;
+                System::new().block_on(store.session(schema::applied))?
+            }
         };
-        let plan = evolution(&applied, &documents)?.plan;
+        let Evolution { plan, notes, .. } = evolution(&applied, &declared)?;
         match self.output {
             Output::Json => writeln!(io::stdout(), "{}", print::json(&plan)?)?,
-            Output::Text => write!(io::stdout(), "{}", print::text(&plan))?,
+            Output::Text => write!(io::stdout(), "{}{}", print::text(&plan), print::notes(&notes))?,
         }
-        gate(&plan, &self.paths.as_arguments())
+        if plan.approval_hash.is_none() {
+            return Ok(());
+        }
+        let command = print::command(&plan, &self.paths.as_arguments());
+        Err(Failure::new(Exit::Gate, format!("the plan needs approval; after a look at its steps, run:\n  {command}")))
     }
 }
 
-/// Exit 3 when someone must decide, with the command that says yes.
-pub(super) fn gate(plan: &Plan, arguments: &str) -> Result<(), Failure> {
-    if plan.approval_hash.is_none() {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Exit::Gate,
-        format!("the plan needs approval; after a look at its steps, run:\n  {}", print::command(plan, arguments)),
-    ))
+/// Resolves settings and starts logging.
+fn prepare(
+    flags: &DatabaseFlags,
+    environment: &Environment,
+    documents: Option<&Documents>,
+) -> Result<Settings, Failure> {
+    let settings = settings(&flags.0, environment, documents)?.settings;
+    telemetry::init(settings.log_format, &settings.log_level).map_err(|error| Failure::new(Exit::Bug, error))?;
+    Ok(settings)
 }
 
-/// The way from the applied schema to the documents.
-pub(super) fn evolution(applied: &Stored, documents: &Documents) -> Result<Evolution, Failure> {
-    let declared = documents.schema()?;
-    evolve(applied, &declared).map_err(|problems| refused(&problems))
+/// Where migrations connect.
+fn url(settings: &Settings) -> &DatabaseUrl {
+    settings.database.direct_url.as_ref().unwrap_or(&settings.database.url)
+}
+
+fn open(settings: &Settings) -> Result<Store, Failure> {
+    serve::open(url(settings), settings)
+}
+
+/// Whether there is a database to ask: looking at a SQLite file must not make one.
+fn exists(settings: &Settings) -> bool {
+    match url(settings) {
+        DatabaseUrl::Sqlite(path) => path.exists(),
+        DatabaseUrl::SqliteTemporary => false,
+        DatabaseUrl::Postgres(_) => true,
+    }
+}
+
+/// The way from the applied schema to the declared one. When both agree, the way that led there, for its contract
+/// steps may be open.
+fn evolution(applied: &Applied, declared: &Schema) -> Result<Evolution, Failure> {
+    let next = evolve(&applied.stored, declared).map_err(|problems| refused(&problems))?;
+    let is_open = applied.compatible_from < applied.stored.revision;
+    match &applied.plan {
+        Some(plan) if is_open && next.stored.revision == applied.stored.revision => {
+            Ok(Evolution { plan: plan.clone(), ..next })
+        }
+        _ => Ok(next),
+    }
 }
 
 /// A change that no plan can make.
-pub(super) fn refused(problems: &[mainstay_crds::Problem]) -> Failure {
+pub(super) fn refused(problems: &[Problem]) -> Failure {
     let lines = problems.iter().map(|problem| {
         let hint = problem.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
         format!("{}: {}{hint}\n", problem.path, problem.message)
     });
-    let count = crate::documents::count(problems.len(), "problem");
-    Failure::new(
-        Exit::Data,
-        format!("{}{count}: the applied schema cannot become the declared one", lines.collect::<String>()),
-    )
+    let (lines, count) = (lines.collect::<String>(), count(problems.len(), "problem"));
+    Failure::new(Exit::Data, format!("{lines}{count}: the applied schema cannot become the declared one"))
 }
 
-fn read_applied(path: &PathBuf) -> Result<Stored, Failure> {
+fn read_applied(path: &Path) -> Result<Stored, Failure> {
     let bad = |error: String| {
-        Failure::new(
-            Exit::Data,
-            format!("{}: {error}; give the `schema` of `mainstay migrate status --output json`", path.display()),
-        )
+        let hint = "give the `schema` of `mainstay migrate status --output json`";
+        Failure::new(Exit::Data, format!("{}: {error}; {hint}", path.display()))
     };
     let text = fs::read(path).map_err(|error| bad(error.to_string()))?;
     let value: serde_json::Value = serde_json::from_slice(&text).map_err(|error| bad(format!("not JSON: {error}")))?;

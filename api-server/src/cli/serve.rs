@@ -78,8 +78,7 @@ impl Start {
             None => store.clone(),
         };
         let app = Data::new(self.app(store)?);
-        let mut database =
-            Database::new(direct, self.declared.clone(), self.settings.migrate, self.paths.as_arguments());
+        let database = Database::new(direct, self.declared.clone(), self.settings.migrate, self.paths.as_arguments());
         let state = database.prepare().await?;
         let is_ready = matches!(state, State::Ready(_));
         let key = self.take_over(&app, &database, state).await?;
@@ -102,7 +101,7 @@ impl Start {
         let control = async {
             if !is_ready {
                 tokio::select! {
-                    failed = self.keep_trying(&app, &mut database) => failed?,
+                    failed = self.keep_trying(&app, &database) => failed?,
                     () = signals.next() => return self.stop(&app, handles, &mut signals).await,
                 }
             }
@@ -200,7 +199,7 @@ impl Start {
     }
 
     /// Prepares again and again, with growing and jittered pauses, until the server is ready.
-    async fn keep_trying(&self, app: &App, database: &mut Database) -> Result<(), Failure> {
+    async fn keep_trying(&self, app: &App, database: &Database) -> Result<(), Failure> {
         let mut pause = Duration::from_millis(200);
         loop {
             tokio::time::sleep(jittered(pause)).await;
@@ -287,15 +286,18 @@ impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
         use store::Error;
         let (exit, hint) = match &error {
-            Error::Away(_) => (Exit::Unavailable, "check --database-url and that the database runs"),
-            Error::Refused(_) => (Exit::Unavailable, "check --database-url"),
-            Error::ReadOnly | Error::DiskFull => (Exit::Unavailable, "make it writable again"),
-            Error::Busy(_) | Error::Timeout | Error::Retry | Error::OutcomeUnknown => (Exit::Later, "try again later"),
+            Error::Away(_) => (Exit::Unavailable, "; check --database-url and that the database runs"),
+            // Says itself what to do.
+            Error::Refused(_) => (Exit::Unavailable, ""),
+            Error::ReadOnly | Error::DiskFull => (Exit::Unavailable, "; make it writable again"),
+            Error::Busy(_) | Error::Timeout | Error::Retry | Error::OutcomeUnknown => {
+                (Exit::Later, "; try again later")
+            }
             Error::Unique { .. } | Error::ForeignKey { .. } | Error::Check { .. } | Error::Other(_) => {
-                (Exit::Bug, "this is a bug: please report it")
+                (Exit::Bug, "; this is a bug: please report it")
             }
         };
-        Failure::new(exit, format!("{error}; {hint}"))
+        Failure::new(exit, format!("{error}{hint}"))
     }
 }
 

@@ -144,7 +144,7 @@ fn hostile_texts_end_soon() {
     assert!(findings(&"[".repeat(100_000))[0].contains("not YAML: "));
     let latin = load(&[PathBuf::from("-")], &b"kind: Collection\nname: caf\xe9\n"[..]).unwrap_err();
     assert_eq!(latin.findings[0].to_string(), "-:2: not valid UTF-8 (save the file as UTF-8)");
-    assert!(findings("a: [1\nb: 2\n")[0].starts_with("-:2: not YAML: "), "{:?}", findings("a: [1\nb: 2\n"));
+    assert!(findings("a: [1\nb: 2\n")[0].starts_with("-:2: /a: not YAML: "), "{:?}", findings("a: [1\nb: 2\n"));
 }
 
 #[test]

@@ -14,13 +14,16 @@ use serde_json::{Map, Value as Json};
 /// JSON Pointer → line, from 1. A member's line is that of its key.
 pub type Lines = BTreeMap<String, usize>;
 
+/// A line and what is wrong there.
+pub type Wrong = (usize, Problem);
+
 const MAX_DEPTH: usize = 64;
 /// Values in one file after aliases are expanded; stops the billion laughs.
 const MAX_VALUES: usize = 200_000;
 
 /// The documents of one text that are not empty, and what is wrong with it, each with its line. After a
 /// mistake in the syntax nothing more is read.
-pub fn parse(text: &str) -> (Vec<(Json, Lines)>, Vec<(usize, Problem)>) {
+pub fn parse(text: &str) -> (Vec<(Json, Lines)>, Vec<Wrong>) {
     let mut builder = Builder::default();
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
@@ -57,7 +60,7 @@ struct Level {
 #[derive(Default)]
 struct Builder {
     documents: Vec<(Json, Lines)>,
-    problems: Vec<(usize, Problem)>,
+    problems: Vec<Wrong>,
     lines: Lines,
     path: String,
     levels: Vec<Level>,

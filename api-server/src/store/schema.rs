@@ -51,6 +51,19 @@ pub fn applied(conn: &mut Conn) -> Result<Applied, Error> {
     Ok(applied)
 }
 
+/// The revisions from `from` on, newest first: those whose servers may run.
+pub fn revisions_since(conn: &mut Conn, from: i64) -> Result<Vec<Stored>, Error> {
+    let mut sql = Sql::new();
+    sql.push("SELECT schema FROM mainstay_schema WHERE revision >= ");
+    sql.bind(ColumnType::Integer, Value::Integer(from)).push(" ORDER BY revision DESC");
+    let mut found = Vec::new();
+    conn.query(sql, |row| {
+        found.push(row.with(0, ColumnType::Json, |value| read(&value))??);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 fn read<T: serde::de::DeserializeOwned>(value: &Value<'_>) -> Result<T, Error> {
     let Value::Json(text) = value else { return Err(Error::Other("the applied schema is null".to_owned())) };
     serde_json::from_str(text).map_err(|error| {

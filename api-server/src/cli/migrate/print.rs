@@ -32,6 +32,11 @@ pub fn text(plan: &Plan) -> String {
     text
 }
 
+/// What the plan leaves as it is.
+pub fn notes(notes: &[String]) -> String {
+    notes.iter().map(|note| format!("Note: {note}\n")).collect()
+}
+
 /// The command that applies exactly this plan, its gated classes allowed.
 pub fn command(plan: &Plan, arguments: &str) -> String {
     let gated: BTreeSet<Class> = plan.steps.iter().map(|step| step.class).filter(|class| is_gated(*class)).collect();
