@@ -1,4 +1,8 @@
-//! The tests that run the program itself, in one binary.
+//! The server as a program: one test binary, one file a concern.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod cli;
+mod conformance;
+mod hostile;
+mod model;
+mod transcript;

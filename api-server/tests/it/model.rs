@@ -89,7 +89,7 @@ fn operate(api: &Api, random: &mut Random, model: &mut BTreeMap<Uuid, Thing>, co
     let known = model.get(&id).cloned();
     let (status, expected) = match random.below(5) {
         0 => {
-            let body = json!({ "id": id, "label": label, "slug": slug, "count": count });
+            let body = json!({ "id": id.to_string(), "label": label, "slug": slug, "count": count });
             let expected = if known.is_some() || taken { 409 } else { 201 };
             if expected == 201 {
                 model.insert(id, Thing { version: 1, label, slug, count });
