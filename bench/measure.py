@@ -1,6 +1,6 @@
 """Measures requests a second of two running servers beside pgbench on the same PostgreSQL, and writes bench/results.md.
 
-Called by bench/run.sh, which serves examples/markets from both databases. ROUNDS (3) and SECONDS (10) may be set.
+Called by bench/run.sh, which serves examples/markets from both databases. ROUNDS (3) and DURATION (10, in seconds) may be set.
 Every figure is the median of interleaved rounds, and a ratio to the figure that pgbench reaches in the same rounds.
 """
 
@@ -18,7 +18,7 @@ import urllib.request
 
 HERE = pathlib.Path(__file__).parent
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
-SECONDS = int(os.environ.get("SECONDS", "10"))
+DURATION = int(os.environ.get("DURATION", "10"))
 CONNECTIONS = 32
 RECORDS = 10_000
 KEY = os.environ["E2E_KEY"]
@@ -58,7 +58,7 @@ def run(command, **more):
 def wrk(work, url, round_number):
     """Requests a second and the 99th percentile. Any answer but a good one ends the benchmark."""
     script = HERE / f"{work.lower().replace(' ', '_')}.lua"
-    load = [f"-c{CONNECTIONS}", "-t2", f"-d{SECONDS}s", "--latency", "--timeout", "10s"]
+    load = [f"-c{CONNECTIONS}", "-t2", f"-d{DURATION}s", "--latency", "--timeout", "10s"]
     said = run(["wrk", *load, "-s", script, url, "--", KEY, str(round_number)])
     if "Non-2xx" in said or "Socket errors" in said:
         sys.exit(f"{work} at {url} met errors:\n{said}")
@@ -69,7 +69,7 @@ def wrk(work, url, round_number):
 def pgbench(work):
     program = shutil.which("pgbench") or sorted(glob.glob("/usr/lib/postgresql/*/bin/pgbench"))[-1]
     script = HERE / f"{work.lower().replace(' ', '_')}.sql"
-    load = ["-n", "-M", "prepared", "-c", str(CONNECTIONS), "-j", "2", "-T", str(SECONDS)]
+    load = ["-n", "-M", "prepared", "-c", str(CONNECTIONS), "-j", "2", "-T", str(DURATION)]
     said = run([program, *load, "-f", script, DATABASE])
     if not re.search(r"number of failed transactions: 0 ", said):
         sys.exit(f"pgbench met errors:\n{said}")
@@ -109,7 +109,7 @@ def main():
         "# Figures",
         "",
         f"Made by `make bench`: {RECORDS} markets, {CONNECTIONS} connections, the median of {ROUNDS} interleaved rounds of"
-        f" {SECONDS} s. Load, server and database share the machine.",
+        f" {DURATION} s. Load, server and database share the machine.",
         "The reference is `pgbench -M prepared` doing the same in SQL with as many clients on the same PostgreSQL.",
         "",
         "| work | database | requests/s | pgbench/s | ratio | 99th percentile |",

@@ -161,7 +161,7 @@ pub const TABLE: &[Row] = &[
         .process()
         .group(Group::Log)
         .on_terminal("text", "json"),
-    row("logLevel", "info", "FILTER", "Which events are logged: error, warn, info, debug, or module=level,…", |s| {
+    row("logLevel", "info,actix_server=warn,actix_http=off", "FILTER", "Which events are logged: error, warn, info, debug, or module=level,…", |s| {
         &mut s.log_level
     })
     .process()
