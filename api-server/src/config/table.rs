@@ -161,9 +161,13 @@ pub const TABLE: &[Row] = &[
         .process()
         .group(Group::Log)
         .on_terminal("text", "json"),
-    row("logLevel", "info,actix_server=warn,actix_http=off", "FILTER", "Which events are logged: error, warn, info, debug, or module=level,…", |s| {
-        &mut s.log_level
-    })
+    row(
+        "logLevel",
+        "info,actix_server=warn,actix_http=off",
+        "FILTER",
+        "Which events are logged: error, warn, info, debug, or module=level,…",
+        |s| &mut s.log_level,
+    )
     .process()
     .group(Group::Log),
     row("database.pool.size", "10", "NUMBER", "Most connections to PostgreSQL, or readers of SQLite", |s| {

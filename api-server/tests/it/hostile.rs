@@ -37,8 +37,31 @@ const TEXTS: &[&str] = &[
 ];
 
 const KINDS: &[&str] = &[
-    "label", "slug", "free", "code", "count", "ratio", "price", "active", "at", "day", "token", "state", "owner",
-    "extra", "tags", "numbers", "links", "moods", "blob", "secret", "origin", "margin", "id", "version", "created_at",
+    "label",
+    "slug",
+    "free",
+    "code",
+    "count",
+    "ratio",
+    "price",
+    "active",
+    "at",
+    "day",
+    "token",
+    "state",
+    "owner",
+    "extra",
+    "tags",
+    "numbers",
+    "links",
+    "moods",
+    "blob",
+    "secret",
+    "origin",
+    "margin",
+    "id",
+    "version",
+    "created_at",
 ];
 
 fn on_both(test: impl Fn(&Server, &Client)) {
@@ -83,7 +106,9 @@ fn every_text_in_every_field_and_filter() {
                     let read = client.get(format!("{things}/{id}")).header("X-API-Key", ADMIN_KEY).send().unwrap();
                     assert_eq!(read.json::<Value>().unwrap()["data"], answer["data"], "{context}");
                 }
-                for operator in ["", "__ne", "__gt", "__in", "__contains", "__icontains", "__startswith", "__has", "__isnull"] {
+                for operator in
+                    ["", "__ne", "__gt", "__in", "__contains", "__icontains", "__startswith", "__has", "__isnull"]
+                {
                     let query = [(format!("{field}{operator}"), *text), ("limit".to_owned(), "1")];
                     let read = client.get(&things).header("X-API-Key", ADMIN_KEY).query(&query).send().unwrap();
                     let status = read.status().as_u16();
@@ -103,7 +128,9 @@ fn every_text_in_every_field_and_filter() {
 fn bodies_that_are_too_much() {
     on_both(|server, client| {
         let things = format!("{}/api/v1/things", server.url);
-        let deep = |open: &str, close: &str| format!("{{\"label\":\"x\",\"extra\":{}1{}}}", open.repeat(5000), close.repeat(5000));
+        let deep = |open: &str, close: &str| {
+            format!("{{\"label\":\"x\",\"extra\":{}1{}}}", open.repeat(5000), close.repeat(5000))
+        };
         let large = format!("{{\"label\":\"x\",\"free\":\"{}\"}}", "a".repeat(10 << 20));
         let full = format!("{{\"label\":\"x\",\"free\":\"{}\"}}", "a".repeat((1 << 20) - 100));
         let many = format!("[{}]", vec!["{\"label\":\"x\"}"; 1001].join(","));

@@ -1,5 +1,5 @@
 //! The server as a program: one test binary, one file a concern.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod cli;
 mod conformance;

@@ -9,7 +9,6 @@ use std::fmt::Write as _;
 use mainstay_e2e::server::ADMIN_KEY;
 use reqwest::blocking::{Client, Response};
 
-
 /// One request of a scenario.
 struct Request {
     method: String,
@@ -62,7 +61,8 @@ fn walk(client: &Client, base: &str, request: &Request, index: usize, out: &mut 
     let mut path = request.path.clone();
     for page in 0.. {
         assert!(page < 1000, "the walk of {} does not end", request.path);
-        let one = Request { method: "GET".into(), path: path.clone(), headers: request.headers.clone(), body: String::new() };
+        let one =
+            Request { method: "GET".into(), path: path.clone(), headers: request.headers.clone(), body: String::new() };
         let body = send(client, base, &one, index).text().unwrap();
         let json: serde_json::Value = serde_json::from_str(&body).unwrap();
         let data = json["data"].as_array().unwrap_or_else(|| panic!("no page: {body}"));
@@ -75,7 +75,8 @@ fn walk(client: &Client, base: &str, request: &Request, index: usize, out: &mut 
 
 fn send(client: &Client, base: &str, request: &Request, index: usize) -> Response {
     let method = request.method.parse().unwrap();
-    let mut call = client.request(method, format!("{base}{}", request.path)).header("X-Request-Id", format!("r{index}"));
+    let mut call =
+        client.request(method, format!("{base}{}", request.path)).header("X-Request-Id", format!("r{index}"));
     let mut admin = true;
     let mut typed = request.body.is_empty();
     for (name, value) in &request.headers {
