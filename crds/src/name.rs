@@ -60,7 +60,7 @@ pub fn did_you_mean<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a st
     let typed = typed.to_lowercase();
     let scored = candidates.into_iter().map(|name| (strsim::damerau_levenshtein(&typed, &name.to_lowercase()), name));
     let (distance, name) = scored.min_by_key(|(distance, _)| *distance)?;
-    (distance <= 1 + typed.chars().count() / 4).then(|| format!("did you mean `{name}`?"))
+    (distance <= (typed.chars().count() / 3).max(1)).then(|| format!("did you mean `{name}`?"))
 }
 
 #[cfg(test)]

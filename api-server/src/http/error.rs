@@ -61,7 +61,7 @@ impl Failure {
         if !as_problem {
             let Failure { message: error, details, .. } = self;
             let body = Body { success: false, error, code, details, outcome, request_id };
-            return ("application/json", json!(body).to_string());
+            return ("application/json", serde_json::to_string(&body).unwrap_or_default());
         }
         let mut problem = json!({
             "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16(),
