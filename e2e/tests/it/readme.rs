@@ -35,7 +35,7 @@ fn the_walk_works_when_pasted() {
             "\"path\":\"/volume\"",
             "\"status\":\"closed\"",
             "HTTP/1.1 412 Precondition Failed",
-            "openapi",
+            "createMarket",
         ] {
             let at = rest.find(promised).unwrap_or_else(|| panic!("{kind}: `{promised}` does not follow:\n{text}"));
             rest = &rest[at + promised.len()..];
