@@ -1,8 +1,8 @@
 """What a JSON Schema cannot say, told to schemathesis. Loaded by schemathesis.sh.
 
-Two kinds: requests are kept to rules that the document states in words, and a refusal of a request that fits its
-schema is accepted where only the database can tell, when its status and each of its details say exactly that.
-Everything else that the schema allows has to be accepted. Why it is so: docs/decisions/0004-openapi-shapes.md.
+Two kinds: requests are kept to rules that the document states in words, and a refusal is excused where only the database
+can tell, when its status and each of its details say exactly that. Everything else that the schema allows has to be
+accepted. Why it is so: docs/decisions/0004-openapi-shapes.md.
 """
 
 import schemathesis
@@ -10,7 +10,7 @@ from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.openapi.checks import RejectedPositiveData
 
-
+LONGEST_URL = 8 * 1024  # the default of --limits-url
 PRECONDITIONS = ("If-Match", "If-None-Match")
 
 
@@ -36,13 +36,17 @@ def before_call(context, case, kwargs):
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
     """Whether a failure counts."""
+    if not isinstance(failure, (RejectedPositiveData, AcceptedNegativeData)):
+        return True
+    # Parameters that are short enough each make a URL that is longer than the server takes.
+    if response.status_code == 414:
+        return len(response.request.path_url) <= LONGEST_URL
     if isinstance(failure, RejectedPositiveData):
         return not only_the_database_knew(case, response)
     # A precondition that does not hold comes before the rules of the body (RFC 9110, section 13.2.1). What it says
     # has to be well-formed.
-    if isinstance(failure, AcceptedNegativeData) and response.status_code == 412:
-        return case.meta.is_negative_at(ParameterLocation.HEADER) or not asks_a_precondition(case)
-    return True
+    wrong_header = case.meta.is_negative_at(ParameterLocation.HEADER)
+    return response.status_code != 412 or wrong_header or not asks_a_precondition(case)
 
 
 def asks_a_precondition(case):

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Called by `make contract`: lints the OpenAPI document of each example, then has schemathesis ask every kind of
-# question that the document allows, with every check, on both databases. MINUTES is the time for each database.
+# question that the document allows, with every check, on both databases. MINUTES is the time for each database, SEED
+# repeats a run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -4,9 +4,11 @@
 set -euo pipefail
 database=$1 seconds=$2
 here=$(dirname "$0")
+venv=$HOME/.cache/mainstay/venv/bin
 
 url=E2E_${database^^}_URL
-SCHEMATHESIS_HOOKS=$here/hooks.py exec "$HOME/.cache/mainstay/venv/bin/schemathesis" \
+"$venv/python" "$here/records.py" "${!url}"
+SCHEMATHESIS_HOOKS=$here/hooks.py PYTHONDONTWRITEBYTECODE=1 exec "$venv/schemathesis" \
   --config-file "$here/schemathesis.toml" run "${!url}/openapi.json" --header "X-API-Key: $E2E_KEY" \
   --checks all --phases examples,coverage,fuzzing,stateful --mode all ${SEED:+--seed "$SEED"} \
   --max-time "$seconds" --request-timeout 30 --continue-on-failure --no-color

@@ -3,6 +3,7 @@
 //! Called while the document is built. A filter's schema is that of the operand, without the rules that bind only
 //! stored values: `title=ab` is a fair question where titles have three characters.
 
+use mainstay_crds::field::text::NO_NUL;
 use mainstay_crds::filter::Op;
 use mainstay_crds::name::Name;
 use mainstay_crds::schema::Field;
@@ -59,7 +60,7 @@ pub fn id() -> Parameter {
         .name("id")
         .parameter_in(ParameterIn::Path)
         .required(Required::True)
-        .description(Some("The record's id."))
+        .description(Some("The record's id: any UUID (RFC 9562) but nil and max."))
         .schema(Some(schema))
         .build()
 }
@@ -127,10 +128,10 @@ fn operand(field: &Field, op: Op) -> Json {
         Some(item) => (item.name(), item.json_schema()),
         None => (field.kind.name(), field.kind.json_schema()),
     };
-    let kept = match kind {
-        "text" => &["type"][..],
-        _ => &["type", "format", "enum", "pattern"][..],
-    };
+    if kind == "text" {
+        return json!({ "type": "string", "pattern": NO_NUL });
+    }
+    let kept = ["type", "format", "enum", "pattern"];
     let all = schema.as_object().cloned().unwrap_or_default();
     let mut schema: Map<String, Json> =
         all.into_iter().filter(|(keyword, _)| kept.contains(&keyword.as_str())).collect();
