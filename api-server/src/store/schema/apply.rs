@@ -46,9 +46,14 @@ pub fn apply(conn: &mut Conn, run: &Evolution, phases: &[Phase], now: i64) -> Re
 
 fn prepare_session(conn: &mut Conn) -> Result<(), Error> {
     match conn.dialect() {
-        Dialect::Postgres => conn.batch("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"),
-        Dialect::Sqlite => Ok(()),
+        Dialect::Postgres => conn.batch("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")?,
+        Dialect::Sqlite => return Ok(()),
     }
+    // The session of a killed run ends with its process, and its lock with it. Not every platform has it.
+    if conn.batch("SET client_connection_check_interval = '1s'").is_err() {
+        tracing::warn!("PostgreSQL cannot notice a killed migration in the middle of a statement on its platform");
+    }
+    Ok(())
 }
 
 /// A session lock, asked for again and again: a waiter in `pg_advisory_lock` would hold a snapshot that
