@@ -34,13 +34,17 @@ pub fn apply(conn: &mut Conn, run: &Evolution, phases: &[Phase], now: i64) -> Re
     let before = applied(conn)?;
     judge(conn, run, &before, phases)?;
     let done = ledger::done(conn, &run.plan.plan_hash)?;
-    for (position, step) in run.plan.steps.iter().enumerate() {
-        if phases.contains(&step.phase) && !done.contains(&position) {
-            violations(conn, step)?;
-            carry_out(conn, run, position, step, now)?;
+    // The revision is recorded before its contract begins: a run that is killed there leaves a plan that can be finished.
+    for contract in [false, true] {
+        for (position, step) in run.plan.steps.iter().enumerate() {
+            let now_due = (step.phase == Phase::Contract) == contract && phases.contains(&step.phase);
+            if now_due && !done.contains(&position) {
+                violations(conn, step)?;
+                carry_out(conn, run, position, step, now)?;
+            }
         }
+        record(conn, run, &before, now)?;
     }
-    record(conn, run, &before, now)?;
     applied(conn)
 }
 
