@@ -64,16 +64,21 @@ pub async fn observe<B: MessageBody + 'static>(
     outcome.map_err(|response| InternalError::from_response("rendered", response).into())
 }
 
-/// Refuses URLs over the limit (414) and clients that take neither JSON nor what the path has (406).
+/// Refuses URLs over the limit (414), clients that take neither JSON nor what the path has (406), and every use of the API
+/// before the schema is applied (503): no handler has to ask.
 pub async fn guard<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
-    let limit = request.app_data::<web::Data<App>>().map_or(usize::MAX, |app| app.limits.url);
+    let app = request.app_data::<web::Data<App>>();
+    let limit = app.map_or(usize::MAX, |app| app.limits.url);
+    let api = request.path().starts_with("/api/");
     let refusal = if request.uri().to_string().len() > limit {
         Some(Error::new(Code::UriTooLong, format!("a URL has at most {limit} bytes; search with fewer parameters")))
-    } else if request.path().starts_with("/api/") && !accepts_json(request.headers()) {
+    } else if api && !accepts_json(request.headers()) {
         Some(Error::new(Code::NotAcceptable, "this path answers application/json or application/problem+json"))
+    } else if api && !app.is_none_or(|app| app.readiness.is_started()) {
+        Some(Error::not_ready())
     } else {
         None
     };

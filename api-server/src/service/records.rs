@@ -3,6 +3,7 @@
 //! Each function takes what a transport has read and gives what it has to write; one transaction holds all
 //! effects of a call. Which rows are seen or changed is [`super::access`]'s decision alone.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mainstay_crds::Value;
@@ -103,23 +104,47 @@ fn version_of(record: &[Value<'_>]) -> Version {
     Version::of(record.get(VERSION), record.get(CREATED_AT))
 }
 
-/// Whether a grant covers a row, asked of the database inside the transaction.
-fn covers(conn: &mut Conn, target: &Target, grant: &Grant, id: Uuid) -> Tx<bool> {
+/// The rows among some that a grant covers.
+enum Covered {
+    All,
+    Some(BTreeSet<Uuid>),
+}
+
+impl Covered {
+    fn has(&self, id: Uuid) -> bool {
+        match self {
+            Covered::All => true,
+            Covered::Some(ids) => ids.contains(&id),
+        }
+    }
+}
+
+/// Which of these rows a grant covers, asked of the database inside the transaction, in one query for all of them.
+fn covered(conn: &mut Conn, target: &Target, grant: &Grant, ids: &[Uuid]) -> Tx<Covered> {
     Ok(match grant {
-        Grant::Everything => true,
-        Grant::Nothing => false,
+        Grant::Everything => Covered::All,
+        Grant::Nothing => Covered::Some(BTreeSet::new()),
         Grant::Rows(filter) => {
-            !store::exists_where(conn, &target.collection, &target.schema, &[id], Some(filter))?.is_empty()
+            let found = store::exists_where(conn, &target.collection, &target.schema, ids, Some(filter))?;
+            Covered::Some(found.into_iter().collect())
         }
     })
 }
 
+/// Whether a grant covers a row.
+fn covers(conn: &mut Conn, target: &Target, grant: &Grant, id: Uuid) -> Tx<bool> {
+    Ok(covered(conn, target, grant, &[id])?.has(id))
+}
+
 /// What the caller gets back of a record that it has just written.
 fn written(conn: &mut Conn, ctx: &Ctx, target: &Target, record: &[Value<'_>], created: bool) -> Tx<Written> {
-    let id = id_of(record);
-    let readable = covers(conn, target, &access::grant(ctx, &target.collection, Action::Read), id)?;
+    let readable = covers(conn, target, &access::grant(ctx, &target.collection, Action::Read), id_of(record))?;
+    Ok(outcome(ctx, target, record, created, readable))
+}
+
+fn outcome(ctx: &Ctx, target: &Target, record: &[Value<'_>], created: bool, readable: bool) -> Written {
     let json = readable.then(|| render(ctx, &target.collection, record));
-    Ok(Written { created, id, version: version_of(record), json })
+    Written { created, id: id_of(record), version: version_of(record), json }
 }
 
 /// The id that a path names. Asked after access, which comes before every other question.

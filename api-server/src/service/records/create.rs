@@ -5,10 +5,11 @@ use std::sync::Arc;
 use mainstay_crds::schema::Collection;
 use mainstay_crds::{Problem, Problems, json};
 use serde_json::Value as Json;
+use uuid::Uuid;
 
 use super::access::{self, Action, Grant};
 use super::draft::{self, Record};
-use super::{Target, Tx, Written, conflict, covers, id_of, no_parameters, references, render, version_of, written};
+use super::{Target, Tx, Written, conflict, covered, id_of, no_parameters, outcome, references, version_of, written};
 use crate::service::{Code, Ctx, Error, Service};
 use crate::store::{self, Abort, Conn, records as records_store};
 
@@ -146,8 +147,7 @@ impl Insert {
             Ok(false) | Err(store::Error::ForeignKey { .. }) => return Ok(None),
             Err(error) => return Err(error),
         }
-        let json = (readable == Grant::Everything).then(|| render(ctx, &target.collection, record));
-        Ok(Some(Written { created: true, id: id_of(record), version: version_of(record), json }))
+        Ok(Some(outcome(ctx, target, record, true, readable == Grant::Everything)))
     }
 
     fn run(&self, conn: &mut Conn, check_references: bool) -> Tx<Vec<Written>> {
@@ -175,14 +175,14 @@ impl Insert {
         if deferred {
             conn.settle_references()?;
         }
-        let mut done = Vec::with_capacity(records.len());
-        for record in records {
-            if !covers(conn, target, grant, id_of(record))? {
-                return Err(access::forbidden_row(&target.collection).into());
-            }
-            done.push(written(conn, ctx, target, record, true)?);
+        let ids: Vec<Uuid> = records.iter().map(|record| id_of(record)).collect();
+        let granted = covered(conn, target, grant, &ids)?;
+        if !ids.iter().all(|id| granted.has(*id)) {
+            return Err(access::forbidden_row(&target.collection).into());
         }
-        Ok(done)
+        let readable = covered(conn, target, &access::grant(ctx, &target.collection, Action::Read), &ids)?;
+        let written = |record: &Record| outcome(ctx, target, record, true, readable.has(id_of(record)));
+        Ok(records.iter().map(written).collect())
     }
 
     /// After a commit whose outcome is unknown: every record is there in its first version, or it stays unknown.
