@@ -16,6 +16,7 @@ use serde_json::Value as Json;
 
 use crate::config;
 
+mod json;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -183,7 +184,7 @@ impl Loading {
             }
         };
         let file: Arc<str> = Arc::from(name);
-        let (parsed, problems) = yaml::parse(text);
+        let (parsed, problems) = yaml::parse(&json::as_yaml(text));
         let located =
             problems.into_iter().map(|(line, problem)| Finding { file: name.to_owned(), line: Some(line), problem });
         self.report.findings.extend(located);

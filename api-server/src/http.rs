@@ -15,6 +15,7 @@ use actix_web::{HttpResponse, HttpServer, Resource, Route};
 use crate::app::App;
 use error::Failure;
 
+mod accept;
 mod body;
 mod caller;
 pub mod clock;

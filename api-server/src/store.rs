@@ -112,9 +112,9 @@ impl Store {
             DatabaseUrl::Sqlite(path) => SqliteFile::at(path.clone()),
             DatabaseUrl::SqliteTemporary => SqliteFile::temporary()?,
             DatabaseUrl::Postgres(url) => {
-                let (url, size, wait, lifetime) = (url.clone(), options.size, options.wait, options.lifetime);
-                let open: pool::Open = Box::new(move || connect::postgres(&url, &options, &admission));
-                let pool = Arc::new(Pool::new(open, size, wait, lifetime)?);
+                let (url, settings) = (url.clone(), options.clone());
+                let open: pool::Open = Box::new(move || connect::postgres(&url, &settings, &admission));
+                let pool = Arc::new(Pool::new(open, &options)?);
                 return Ok(Store { dialect: Dialect::Postgres, readers: Arc::clone(&pool), writer: pool });
             }
         };
@@ -124,7 +124,8 @@ impl Store {
             let (file, admission) = (Arc::clone(&file), Arc::clone(&admission));
             let open: pool::Open = Box::new(move || connect::sqlite(&file, writer, &admission));
             // Nothing closes a file's connections from outside: they may live for ever.
-            Pool::new(open, size, options.wait, Duration::MAX).map(Arc::new)
+            let options = PoolOptions { size, lifetime: Duration::MAX, ..options.clone() };
+            Pool::new(open, &options).map(Arc::new)
         };
         Ok(Store { dialect: Dialect::Sqlite, readers: pool(false, options.size)?, writer: pool(true, 1)? })
     }
@@ -134,14 +135,18 @@ impl Store {
         self.dialect
     }
 
-    /// Runs a body that only reads. A dead connection is replaced once, and the body run again.
+    /// Runs a body that only reads. A dead connection is replaced, and the body run again.
     pub async fn read<T, E, F>(&self, body: F) -> Result<T, Abort<E>>
     where
         T: Send + 'static,
         E: Send + 'static,
         F: Fn(&mut Conn) -> Result<T, Abort<E>> + Send + Sync + 'static,
     {
-        attempt(&self.readers, &Arc::new(body)).await
+        match attempt(&self.readers, &Arc::new(body)).await {
+            // A read has no outcome to be unknown: it took too long.
+            Err(Abort::Store(Error::OutcomeUnknown)) => Err(Abort::Store(Error::Timeout)),
+            done => done,
+        }
     }
 
     /// Runs a body in one transaction: all of it happens, or nothing. It is run again, as a whole, when it met another

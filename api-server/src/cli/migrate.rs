@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use actix_web::rt::System;
 use clap::{Args, Subcommand};
 use mainstay_crds::Problem;
+use mainstay_crds::plan::{Phase, Plan};
 use mainstay_crds::schema::Schema;
 use mainstay_crds::schema::evolve::{Evolution, evolve};
 use mainstay_crds::schema::stored::Stored;
@@ -74,7 +75,7 @@ impl PlanArgs {
                 System::new().block_on(store.session(schema::applied))?
             }
         };
-        let Evolution { plan, notes, .. } = evolution(&applied, &declared)?;
+        let Evolution { plan, notes, .. } = evolution(&applied, &declared, &self.paths.as_arguments())?;
         match self.output {
             Output::Json => writeln!(io::stdout(), "{}", print::json(&plan)?)?,
             Output::Text => write!(io::stdout(), "{}{}", print::text(&plan), print::notes(&notes))?,
@@ -116,17 +117,29 @@ fn exists(settings: &Settings) -> bool {
     }
 }
 
-/// The way from the applied schema to the declared one. When both agree, the way that led there, for its contract
-/// steps may be open.
-fn evolution(applied: &Applied, declared: &Schema) -> Result<Evolution, Failure> {
+/// The way from the applied schema to the declared one. When both agree, the way that led there, while its contract steps
+/// are open; other documents have to wait for them, for they would be compared with a schema that is not there yet.
+fn evolution(applied: &Applied, declared: &Schema, arguments: &str) -> Result<Evolution, Failure> {
     let next = evolve(&applied.stored, declared).map_err(|problems| refused(&problems))?;
-    let is_open = applied.compatible_from < applied.stored.revision;
-    match &applied.plan {
-        Some(plan) if is_open && next.stored.revision == applied.stored.revision => {
-            Ok(Evolution { plan: plan.clone(), ..next })
-        }
-        _ => Ok(next),
+    match applied.open_plan() {
+        Some(plan) if next.stored.revision == applied.stored.revision => Ok(Evolution { plan: plan.clone(), ..next }),
+        Some(plan) => Err(unfinished(plan, arguments)),
+        None => Ok(next),
     }
+}
+
+/// Contract steps of an earlier plan are open.
+pub(super) fn unfinished(plan: &Plan, arguments: &str) -> Failure {
+    let steps = plan.steps.iter().filter(|step| step.phase == Phase::Contract);
+    let effects: String = steps.map(|step| format!("  {}\n", step.effect)).collect();
+    let (revision, command) = (plan.to_revision, print::command(plan, arguments));
+    Failure::new(
+        Exit::Gate,
+        format!(
+            "nothing was changed; revision {revision} has contract steps that are not done:\n{effects}before these \
+             documents can be applied, finish it, once no older server runs:\n  {command}"
+        ),
+    )
 }
 
 /// A change that no plan can make.

@@ -55,7 +55,11 @@ impl Serve {
         let public = bind("listen", settings.listen)?;
         let admin = bind("admin-listen", settings.admin_listen)?;
         let start = Start { settings, declared, paths: self.paths, terminal: environment.terminal };
-        System::new().block_on(start.run(public, admin))
+        let system = System::new();
+        let done = system.block_on(start.run(public, admin));
+        // To drop it is to wait for statements that nobody waits for any more.
+        std::mem::forget(system);
+        done
     }
 }
 

@@ -176,3 +176,13 @@ fn a_path_without_documents_is_a_mistake() {
     assert!(report.contains("none.yaml: No such file"), "{report}");
     assert!(findings("# only a comment\n")[0].contains("there is no document here"));
 }
+
+#[test]
+fn json_is_read_as_json_is_written() {
+    let text = "{\n\t\"kind\": \"Collection\",\n\t\"a\\/b\": \"\\ud83d\\ude00 \\u00e9\\t\\\\ud83d\",\n\t\"n\": [1.50, -7, true, null]\n}\n";
+    let documents = read(text).unwrap();
+    let value = &documents.collections[0].value;
+    assert_eq!(value["a/b"], json!("😀 é\t\\ud83d"));
+    assert_eq!(documents.collections[0].locate(problem("/n")).line, Some(4));
+    assert_eq!(*value, serde_json::from_str::<Json>(text).unwrap());
+}

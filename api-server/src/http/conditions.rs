@@ -7,7 +7,7 @@ use crate::service::records::version::Condition;
 use crate::service::{Code, Error};
 
 /// What a compressed answer carries inside the quotes of its tag.
-pub const SUFFIXES: &[&str] = &["gzip", "br", "zstd"];
+pub const SUFFIXES: &[&str] = &["gzip", "br", "zstd", "deflate"];
 
 /// Reads both headers.
 ///

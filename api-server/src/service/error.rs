@@ -100,6 +100,12 @@ impl Error {
         Error::new(Code::PreconditionFailed, message)
     }
 
+    /// The database does not have the schema yet. Why is told by readiness, to those who run the server.
+    pub fn not_ready() -> Self {
+        let message = "the server is not ready: its database is away or not migrated; try again";
+        Error { retry_after: Some(Duration::from_secs(1)), ..Error::new(Code::Unavailable, message) }
+    }
+
     /// A bug, with its private cause.
     pub fn bug(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let message = "the server failed; its log has the cause under this request id";

@@ -139,7 +139,15 @@ pub(super) fn postgres(url: &str, options: &PoolOptions, admission: &Arc<Admissi
 /// The URL with what libpq should not leave to chance, unless the user said it.
 fn with_defaults(url: &str) -> String {
     let mut url = url.to_owned();
-    for (name, value) in [("connect_timeout", "5"), ("application_name", "mainstay"), ("keepalives_idle", "30")] {
+    let defaults = [
+        ("connect_timeout", "5"),
+        ("application_name", "mainstay"),
+        // A server that vanished without a word is noticed in less than a minute.
+        ("keepalives_idle", "30"),
+        ("keepalives_interval", "5"),
+        ("tcp_user_timeout", "20000"),
+    ];
+    for (name, value) in defaults {
         if !url.contains(&format!("{name}=")) {
             url.push(if url.contains('?') { '&' } else { '?' });
             url.push_str(name);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use deadpool::Runtime;
 use deadpool::managed::{Manager, Metrics, Object, Pool as Deadpool, PoolError, RecycleError, RecycleResult, Timeouts};
 
+use super::PoolOptions;
 use super::conn::Conn;
 use super::error::Error;
 
@@ -16,7 +17,11 @@ use super::error::Error;
 pub(super) type Open = Box<dyn Fn() -> Result<Conn, Error> + Send + Sync>;
 
 /// A bounded set of connections.
-pub(super) struct Pool(Deadpool<Opener>);
+pub(super) struct Pool {
+    pool: Deadpool<Opener>,
+    /// The longest that anyone waits for a body.
+    deadline: Duration,
+}
 
 /// Makes connections, and says which may be used again.
 struct Opener {
@@ -47,10 +52,9 @@ impl Lease {
         &mut self.object
     }
 
-    /// How long it was idle; `None` when it was opened for this lease.
+    /// How long ago it was leased before; `None` when it was opened for this lease.
     pub(super) fn rested(&self) -> Option<Duration> {
-        let metrics = Object::metrics(&self.object);
-        metrics.recycled.map(|_| metrics.last_used())
+        self.object.rested
     }
 }
 
@@ -65,6 +69,8 @@ impl Manager for Opener {
     }
 
     async fn recycle(&self, conn: &mut Conn, metrics: &Metrics) -> RecycleResult<Error> {
+        // The pool's own figure begins anew with this lease.
+        conn.rested = Some(metrics.last_used());
         match conn.lost || conn.entered || metrics.age() > self.lifetime {
             true => Err(RecycleError::message("lost, left by a panic, or old")),
             false => Ok(()),
@@ -73,16 +79,18 @@ impl Manager for Opener {
 }
 
 impl Pool {
-    pub(super) fn new(open: Open, size: usize, wait: Duration, lifetime: Duration) -> Result<Pool, Error> {
+    pub(super) fn new(open: Open, options: &PoolOptions) -> Result<Pool, Error> {
+        let PoolOptions { size, wait, lifetime, statement_timeout, lock_timeout: _ } = *options;
         let timeouts = Timeouts { wait: Some(wait), create: None, recycle: None };
         let manager = Opener { open: open.into(), lifetime };
         let pool = Deadpool::builder(manager).max_size(size.max(1)).timeouts(timeouts).runtime(Runtime::Tokio1).build();
-        pool.map(Pool).map_err(|error| Error::Other(error.to_string()))
+        let pool = pool.map_err(|error| Error::Other(error.to_string()))?;
+        Ok(Pool { pool, deadline: statement_timeout * 2 })
     }
 
     /// Waits for a connection: one that rests, or a new one.
     pub(super) async fn take(&self) -> Result<Lease, Error> {
-        match self.0.get().await {
+        match self.pool.get().await {
             Ok(object) => Ok(Lease { object }),
             Err(PoolError::Backend(error)) => Err(error),
             Err(PoolError::Timeout(_)) => Err(Error::Busy("no connection became free")),
@@ -90,7 +98,8 @@ impl Pool {
         }
     }
 
-    /// Runs `work` on a blocking thread. A connection that it lost takes all idle ones with it.
+    /// Runs `work` on a blocking thread. A connection that it lost takes all idle ones with it. A database that says
+    /// nothing at all is waited for until the deadline; the work and its connection are then on their own.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         mut lease: Lease,
@@ -106,10 +115,10 @@ impl Pool {
             drop(lease);
             (done, lost)
         });
-        let (done, lost) =
-            done.await.map_err(|error| Error::Other(format!("the work on the database broke: {error}")))?;
+        let done = tokio::time::timeout(self.deadline, done).await.map_err(|_| Error::OutcomeUnknown)?;
+        let (done, lost) = done.map_err(|error| Error::Other(format!("the work on the database broke: {error}")))?;
         if lost {
-            self.0.retain(|_, _| false);
+            self.pool.retain(|_, _| false);
         }
         Ok(done)
     }
@@ -125,7 +134,7 @@ impl Pool {
     }
 
     pub(super) fn status(&self) -> PoolStatus {
-        let status = self.0.status();
+        let status = self.pool.status();
         PoolStatus { max: status.max_size, size: status.size, idle: status.available, waiting: status.waiting }
     }
 }

@@ -5,7 +5,7 @@
 
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use mainstay_crds::Value;
-use mainstay_crds::plan::Plan;
+use mainstay_crds::plan::{Phase, Plan};
 use mainstay_crds::schema::stored::Stored;
 use mainstay_crds::sql::{ColumnType, Dialect, Sql};
 
@@ -30,6 +30,14 @@ pub struct Applied {
     pub compatible_from: i64,
     /// The plan that led here; its contract steps may be open.
     pub plan: Option<Plan>,
+}
+
+impl Applied {
+    /// The plan that led here, while contract steps of it are open: only these let newer servers alone run.
+    pub fn open_plan(&self) -> Option<&Plan> {
+        let contracts = |plan: &&Plan| plan.steps.iter().any(|step| step.phase == Phase::Contract);
+        self.plan.as_ref().filter(contracts).filter(|_| self.compatible_from < self.stored.revision)
+    }
 }
 
 /// Reads the applied schema; an empty database has revision 0.

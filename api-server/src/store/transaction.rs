@@ -16,21 +16,23 @@ use super::pool::Pool;
 /// How often a transaction that met another is run again.
 const RETRIES: u32 = 5;
 /// A connection that rested this long is tested before a statement whose outcome could not be told.
-const RESTED: Duration = Duration::from_millis(500);
+const RESTED: Duration = Duration::from_millis(100);
 
-/// Runs work on a connection; once more on a new one when a pooled one turns out to be dead.
+/// Runs work on a connection; again on another when a pooled one turns out to be dead, until one is new.
 pub(super) async fn attempt<T, E, F>(pool: &Pool, work: &Arc<F>) -> Result<T, Abort<E>>
 where
     T: Send + 'static,
     E: Send + 'static,
     F: Fn(&mut Conn) -> Result<T, Abort<E>> + Send + Sync + 'static,
 {
-    let lease = pool.take().await?;
-    let pooled = lease.rested().is_some();
-    let (first, again) = (Arc::clone(work), Arc::clone(work));
-    match pool.run(lease, move |conn| first(conn)).await? {
-        Err(Abort::Store(Error::Away(_))) if pooled => pool.run(pool.take().await?, move |conn| again(conn)).await?,
-        done => done,
+    loop {
+        let lease = pool.take().await?;
+        let pooled = lease.rested().is_some();
+        let work = Arc::clone(work);
+        match pool.run(lease, move |conn| work(conn)).await? {
+            Err(Abort::Store(Error::Away(_))) if pooled => {}
+            done => return done,
+        }
     }
 }
 
@@ -63,21 +65,19 @@ pub(super) fn transaction<T, E>(
 
 /// Runs one statement as its own transaction.
 pub(super) async fn autocommit(pool: &Pool, sql: &Sql) -> Result<usize, Error> {
-    let lease = pool.take().await?;
-    let rested = lease.rested().is_some_and(|rested| rested > RESTED);
-    let copy = sql.clone();
-    let work = move |conn: &mut Conn| {
-        if rested && conn.dialect() == Dialect::Postgres && conn.batch("SELECT 1").is_err() {
-            conn.lost = true;
-            return None;
-        }
-        Some(execute(conn, copy))
-    };
-    match pool.run(lease, work).await? {
-        Some(done) => done,
-        None => {
-            let copy = sql.clone();
-            pool.run(pool.take().await?, move |conn| execute(conn, copy)).await?
+    loop {
+        let lease = pool.take().await?;
+        let rested = lease.rested().is_some_and(|rested| rested > RESTED);
+        let copy = sql.clone();
+        let work = move |conn: &mut Conn| {
+            if rested && conn.dialect() == Dialect::Postgres && conn.batch("SELECT 1").is_err() {
+                conn.lost = true;
+                return None;
+            }
+            Some(execute(conn, copy))
+        };
+        if let Some(done) = pool.run(lease, work).await? {
+            return done;
         }
     }
 }

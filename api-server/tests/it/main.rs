@@ -3,6 +3,7 @@
 
 mod cli;
 mod conformance;
+mod faults;
 mod hostile;
 mod model;
 mod transcript;

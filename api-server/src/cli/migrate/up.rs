@@ -8,8 +8,10 @@ use actix_web::rt::System;
 use mainstay_crds::plan::{Class, Phase, Plan};
 use mainstay_crds::schema::Schema;
 use mainstay_crds::schema::evolve::Evolution;
+use mainstay_crds::schema::stored::Stored;
 use serde_json::json;
 
+use super::refused as refused_documents;
 use super::{DatabaseFlags, Environment, Exit, Failure, Output, Paths, evolution, open, prepare, print};
 use crate::http::clock;
 use crate::store::schema::{self, Applied};
@@ -108,7 +110,12 @@ impl Up {
 
 fn run(conn: &mut Conn, declared: &Schema, terms: &Terms) -> Result<(Plan, Applied), Failure> {
     let before = schema::applied(conn)?;
-    let mut evolution = evolution(&before, declared)?;
+    let open = before.open_plan().filter(|plan| terms.expect.as_ref() == Some(&plan.plan_hash));
+    let mut evolution = match open {
+        // Whatever the documents say by now.
+        Some(plan) => finish(&before.stored, plan.clone())?,
+        None => evolution(&before, declared, &terms.arguments)?,
+    };
     if let Some(expected) = &terms.expect
         && *expected != evolution.plan.plan_hash
     {
@@ -124,6 +131,12 @@ fn run(conn: &mut Conn, declared: &Schema, terms: &Terms) -> Result<(Plan, Appli
         Err(Error::Refused(reason)) => Err(refused(conn, &before, &evolution, terms, reason)),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What is left of the plan that led to the applied schema.
+fn finish(stored: &Stored, plan: Plan) -> Result<Evolution, Failure> {
+    let schema = stored.schema().map_err(|found| refused_documents(&found.concat()))?;
+    Ok(Evolution { plan, stored: stored.clone(), schema, notes: Vec::new() })
 }
 
 /// Steps of a gated class run only when they are allowed.

@@ -7,7 +7,7 @@ use mainstay_crds::plan::{Class, Phase, Plan};
 use mainstay_crds::schema::Schema;
 use mainstay_crds::schema::evolve::{Evolution, evolve};
 
-use super::super::migrate::{print, refused};
+use super::super::migrate::{print, refused, unfinished};
 use super::super::{Exit, Failure};
 use crate::config::Migrate;
 use crate::http::clock;
@@ -88,6 +88,10 @@ fn auto(
         Ok(evolution) => evolution,
         Err(problems) => return Ok(Err(refused(&problems))),
     };
+    let moves = evolution.plan.from_revision != evolution.plan.to_revision;
+    if let Some(plan) = applied.open_plan().filter(|_| moves) {
+        return Ok(Err(unfinished(plan, arguments)));
+    }
     if evolution.plan.steps.iter().any(|step| step.class != Class::Safe) {
         return Ok(Err(unsafe_plan(&evolution.plan, arguments)));
     }
@@ -99,7 +103,7 @@ fn auto(
         let moved = schema::applied(conn)?.stored.revision != applied.stored.revision;
         return Ok(if moved { Ok(State::NotYet(reason)) } else { Err(Failure::new(Exit::Data, reason)) });
     }
-    if evolution.plan.from_revision != evolution.plan.to_revision {
+    if moves {
         tracing::info!(revision = evolution.plan.to_revision, steps = evolution.plan.steps.len(), "migrated");
     }
     Ok(Ok(State::Ready(evolution.schema)))

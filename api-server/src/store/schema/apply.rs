@@ -32,23 +32,33 @@ pub fn apply(conn: &mut Conn, run: &Evolution, phases: &[Phase], now: i64) -> Re
     lock(conn)?;
     system_migrate(conn)?;
     let before = applied(conn)?;
+    take_back(conn, &run.plan.plan_hash)?;
     judge(conn, run, &before, phases)?;
     let done = ledger::done(conn, &run.plan.plan_hash)?;
-    for (position, step) in run.plan.steps.iter().enumerate() {
-        if phases.contains(&step.phase) && !done.contains(&position) {
-            violations(conn, step)?;
-            carry_out(conn, run, position, step, now)?;
+    // The revision is recorded before its contract begins: a run that is killed there leaves a plan that can be finished.
+    for contract in [false, true] {
+        for (position, step) in run.plan.steps.iter().enumerate() {
+            let now_due = (step.phase == Phase::Contract) == contract && phases.contains(&step.phase);
+            if now_due && !done.contains(&position) {
+                violations(conn, step)?;
+                carry_out(conn, run, position, step, now)?;
+            }
         }
+        record(conn, run, &before, now)?;
     }
-    record(conn, run, &before, now)?;
     applied(conn)
 }
 
 fn prepare_session(conn: &mut Conn) -> Result<(), Error> {
     match conn.dialect() {
-        Dialect::Postgres => conn.batch("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"),
-        Dialect::Sqlite => Ok(()),
+        Dialect::Postgres => conn.batch("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")?,
+        Dialect::Sqlite => return Ok(()),
     }
+    // The session of a killed run ends with its process, and its lock with it. Not every platform has it.
+    if conn.batch("SET client_connection_check_interval = '1s'").is_err() {
+        tracing::warn!("PostgreSQL cannot notice a killed migration in the middle of a statement on its platform");
+    }
+    Ok(())
 }
 
 /// A session lock, asked for again and again: a waiter in `pg_advisory_lock` would hold a snapshot that
@@ -71,6 +81,26 @@ fn lock(conn: &mut Conn) -> Result<(), Error> {
         std::thread::sleep(ROUND);
     }
     Err(Error::Busy("another process migrates this database"))
+}
+
+/// Undoes what a run of another plan did before it was killed or failed, so that documents may change in between.
+fn take_back(conn: &mut Conn, plan_hash: &str) -> Result<(), Error> {
+    for step in ledger::abandoned(conn, plan_hash)? {
+        tracing::info!(effect = step.effect, "taking back a step of a plan that was cut short");
+        if step.down.iter().any(|statement| statement.contains(" CONCURRENTLY ")) {
+            step.down.iter().try_for_each(|statement| patiently(conn, |conn| conn.batch(statement)))?;
+            ledger::forget(conn, &step)?;
+            continue;
+        }
+        patiently(conn, |conn| {
+            transaction(conn, |conn| {
+                step.down.iter().try_for_each(|statement| conn.batch(statement))?;
+                Ok(ledger::forget(conn, &step)?)
+            })
+            .map_err(Abort::<Infallible>::into_store)
+        })?;
+    }
+    Ok(())
 }
 
 /// Whether the plan may run here at all.
