@@ -12,7 +12,9 @@ use mainstay_crds::schema::{Collection, ID, SYSTEM_FIELDS, Schema, SortKey};
 use mainstay_crds::sql::{ColumnType, Dialect, Sql};
 use uuid::Uuid;
 
-use super::{ALIAS, column_type, from, push_column, push_filter, push_id, push_limit, push_lock, push_one_of, query_ids};
+use super::{
+    ALIAS, column_type, from, push_column, push_filter, push_id, push_limit, push_lock, push_one_of, query_ids,
+};
 use crate::store::conn::Conn;
 use crate::store::error::Error;
 
