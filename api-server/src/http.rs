@@ -26,6 +26,7 @@ pub mod error;
 mod middleware;
 mod records;
 mod system;
+mod unread;
 
 /// Every route of the public port.
 fn public(config: &mut ServiceConfig) {
@@ -89,8 +90,8 @@ pub fn start(app: Data<App>, listeners: Listeners) -> std::io::Result<(Server, S
             .app_data(state.clone())
             .wrap(Compress::default())
             .wrap(from_fn(middleware::mark_compressed))
-            .wrap(Condition::new(!state.limits.cors_origins.is_empty(), cors))
             .wrap(from_fn(middleware::guard))
+            .wrap(Condition::new(!state.limits.cors_origins.is_empty(), cors))
             .wrap(from_fn(middleware::observe))
             .configure(public)
             .default_service(route().to(middleware::unknown_path))

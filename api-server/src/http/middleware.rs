@@ -22,6 +22,7 @@ use uuid::Uuid;
 use super::accept::{accepts_json, prefers_problem};
 use super::conditions::SUFFIXES;
 use super::error::Failure;
+use super::unread;
 use crate::app::App;
 use crate::service::{Code, Error};
 
@@ -30,10 +31,11 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Gives the request an id and a span, counts and times it, and writes the body of a failure. Outermost, so that nothing
 /// is answered without an id or in another shape, a panic included.
 pub async fn observe<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let started = Instant::now();
+    let held = unread::hold(&mut request);
     let id = request_id(request.headers());
     let method = request.method().clone();
     let app = request.app_data::<web::Data<App>>().cloned();
@@ -44,7 +46,7 @@ pub async fn observe<B: MessageBody + 'static>(
     let (route, outcome) = match outcome {
         Ok(Ok(response)) => {
             let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
-            (route, Ok(render(response, &id, as_problem)))
+            (route, Ok(unread::answer(render(response, &id, as_problem), held)))
         }
         Ok(Err(error)) => ("none".to_owned(), Err(render_alone(error.error_response(), &id, as_problem))),
         Err(_) => {

@@ -25,6 +25,8 @@ pub struct Conn {
     pub(super) failed: bool,
     /// The server closed it or cannot be reached.
     pub(super) lost: bool,
+    /// It takes no writes; another one may, once the database does again.
+    pub(super) read_only: bool,
     /// A body runs on it, or panicked.
     pub(super) entered: bool,
     /// How long ago it was taken from the pool before; `None` at the first time.
@@ -38,7 +40,7 @@ pub(super) enum Raw {
 
 impl Conn {
     pub(super) fn new(raw: Raw, admission: Arc<Admission>) -> Conn {
-        Conn { raw, admission, failed: false, lost: false, entered: false, rested: None }
+        Conn { raw, admission, failed: false, lost: false, read_only: false, entered: false, rested: None }
     }
 
     /// Which database this is.
@@ -130,6 +132,7 @@ impl Conn {
         if let Err(error) = &done {
             self.failed = true;
             self.lost |= error.is_lost();
+            self.read_only |= matches!(error, Error::ReadOnly);
         }
         done
     }

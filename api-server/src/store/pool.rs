@@ -7,11 +7,16 @@
 use std::time::Duration;
 
 use deadpool::Runtime;
-use deadpool::managed::{Manager, Metrics, Object, Pool as Deadpool, PoolError, RecycleError, RecycleResult, Timeouts};
+use deadpool::managed::{
+    Manager, Metrics, Object, Pool as Deadpool, PoolError, RecycleError, RecycleResult, TimeoutType, Timeouts,
+};
 
 use super::PoolOptions;
 use super::conn::Conn;
 use super::error::Error;
+
+/// How long opening a connection may take, its questions to the server included.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// Opens a connection. Blocking.
 pub(super) type Open = Box<dyn Fn() -> Result<Conn, Error> + Send + Sync>;
@@ -71,8 +76,8 @@ impl Manager for Opener {
     async fn recycle(&self, conn: &mut Conn, metrics: &Metrics) -> RecycleResult<Error> {
         // The pool's own figure begins anew with this lease.
         conn.rested = Some(metrics.last_used());
-        match conn.lost || conn.entered || metrics.age() > self.lifetime {
-            true => Err(RecycleError::message("lost, left by a panic, or old")),
+        match conn.lost || conn.read_only || conn.entered || metrics.age() > self.lifetime {
+            true => Err(RecycleError::message("lost, of no use for writes, left by a panic, or old")),
             false => Ok(()),
         }
     }
@@ -81,7 +86,7 @@ impl Manager for Opener {
 impl Pool {
     pub(super) fn new(open: Open, options: &PoolOptions) -> Result<Pool, Error> {
         let PoolOptions { size, wait, lifetime, statement_timeout, lock_timeout: _ } = *options;
-        let timeouts = Timeouts { wait: Some(wait), create: None, recycle: None };
+        let timeouts = Timeouts { wait: Some(wait), create: Some(CONNECT), recycle: None };
         let manager = Opener { open: open.into(), lifetime };
         let pool = Deadpool::builder(manager).max_size(size.max(1)).timeouts(timeouts).runtime(Runtime::Tokio1).build();
         let pool = pool.map_err(|error| Error::Other(error.to_string()))?;
@@ -93,6 +98,7 @@ impl Pool {
         match self.pool.get().await {
             Ok(object) => Ok(Lease { object }),
             Err(PoolError::Backend(error)) => Err(error),
+            Err(PoolError::Timeout(TimeoutType::Create)) => Err(Error::Away("no answer while connecting".to_owned())),
             Err(PoolError::Timeout(_)) => Err(Error::Busy("no connection became free")),
             Err(error) => Err(Error::Other(error.to_string())),
         }

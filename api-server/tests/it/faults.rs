@@ -116,7 +116,8 @@ impl Held {
             let done = store.session(move |conn| {
                 told.send(conn.batch(&sql).map_err(|error| error.to_string())).unwrap();
                 // Its end is the end of its sender.
-                Ok(while released.recv().is_ok() {})
+                while released.recv().is_ok() {}
+                Ok(())
             });
             if let Err(error) = actix_web::rt::System::new().block_on(done) {
                 began.send(Err(error.to_string())).unwrap();
@@ -204,7 +205,7 @@ fn each_kind(server: &Server, path: &str) -> Vec<Answer> {
 fn assert_unavailable(answer: &Answer) {
     assert_eq!((answer.status, &answer.body["code"]), (503, &json!("UNAVAILABLE")), "{}", answer.body);
     assert_eq!(answer.body["success"], false);
-    let seconds = answer.headers.get("retry-after").expect("Retry-After").to_str().unwrap();
+    let seconds = answer.headers.get("retry-after").unwrap().to_str().unwrap();
     assert!((1..=60).contains(&seconds.parse::<u64>().unwrap()), "{seconds}");
     assert_eq!(answer.body["request_id"], answer.headers["x-request-id"].to_str().unwrap());
 }
@@ -218,7 +219,7 @@ fn pool(server: &Server, state: &str) -> usize {
     let text = Caller::new(&server.admin_url, None).get("/metrics", &[]).body;
     let named = format!(r#"mainstay_pool_connections{{pool="main",state="{state}"}} "#);
     let line = text.as_str().unwrap().lines().find_map(|line| line.strip_prefix(&named).map(str::to_owned));
-    line.expect("a figure of the pool").parse().unwrap()
+    line.unwrap().parse().unwrap()
 }
 
 /// What `work` gives, `number` times at once.

@@ -6,11 +6,15 @@ use super::*;
 fn a_server_that_is_not_ready_says_so_everywhere() {
     let documents = Documents::new();
     let url = Postgres::shared().database();
-    let server = documents.launch(&url, &["--migrate", "verify"]);
+    let origin = "https://app.example.com";
+    let server = documents.launch(&url, &["--migrate", "verify", "--cors-allowed-origins", origin]);
     for answer in each_kind(&server, &format!("{NOTES}/0190b5d5-0000-7000-8000-000000000000")) {
         assert_unavailable(&answer);
     }
     assert_unavailable(&server.anonymous.get("/api/v1/nothing", &[]));
+    let client = reqwest::blocking::Client::new();
+    let answer = client.get(format!("{}{NOTES}", server.url)).header("Origin", origin).send().unwrap();
+    assert_eq!(answer.headers()["access-control-allow-origin"], origin, "a page in a browser may see why");
     for path in ["/health", "/openapi.json", "/docs/"] {
         assert_eq!(server.anonymous.get(path, &[]).status, 200, "{path}");
     }

@@ -61,6 +61,40 @@ fn a_body_that_stalls_is_408() {
 }
 
 #[test]
+fn a_body_without_end_is_refused() {
+    let documents = Documents::new();
+    let server = serve_sqlite(&documents, &[]);
+    let head = head(0).replace("Content-Length: 0", "Transfer-Encoding: chunked");
+    send_without_end(&server, &head, 413);
+    send_without_end(&server, &head.replace(ADMIN_KEY, "x"), 401);
+    send_without_end(&server, &head.replace(NOTES, "/nowhere"), 404);
+    // One that ends is a body as any other, and its connection goes on.
+    let body = note("chunked").to_string();
+    let mut socket = connect(&server);
+    for _ in 0..2 {
+        socket.write_all(format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len()).as_bytes()).unwrap();
+    }
+    socket.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(rest(socket).matches("HTTP/1.1 201 ").count(), 2);
+    assert_eq!(total(&server), 2);
+}
+
+fn send_without_end(server: &Server, head: &str, status: u16) {
+    let mut endless = connect(server);
+    endless.write_all(head.as_bytes()).unwrap();
+    let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+    // The server stops reading: writing fails, or waits until it closes.
+    endless.set_write_timeout(Some(PATIENCE)).unwrap();
+    let began = Instant::now();
+    while endless.write_all(chunk.as_bytes()).is_ok() {
+        assert!(began.elapsed() < PATIENCE, "it reads on and on");
+    }
+    let answer = rest(endless);
+    assert!(answer.is_empty() || answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    wait_until("its answer in the log", || server.log().contains(&format!("\"status\":{status}")));
+}
+
+#[test]
 fn half_closed_connections_are_answered() {
     let documents = Documents::new();
     let server = serve_sqlite(&documents, &[]);

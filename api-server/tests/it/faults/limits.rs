@@ -67,17 +67,17 @@ fn a_database_that_takes_no_writes_is_read() {
     let url = postgres.database();
     let server = documents.serve(&url, &[]);
     let path = make(&server, "one");
-    let alter = |sql: &str| {
-        postgres.run("postgres", &format!("ALTER DATABASE {} {sql}", name(&url)));
-        end_connections(postgres, &url);
-    };
+    let alter = |sql: &str| postgres.run("postgres", &format!("ALTER DATABASE {} {sql}", name(&url)));
     alter("SET default_transaction_read_only = on");
+    end_connections(postgres, &url);
     let answers = each_kind(&server, &path);
     assert_eq!((answers[0].status, answers[1].status), (200, 200));
     answers[2..].iter().for_each(assert_unavailable);
     alter("RESET default_transaction_read_only");
     assert_eq!(total(&server), 1);
-    make(&server, "two");
+    // Sessions from before stay as they are: they are replaced.
+    wait_until("a write", || server.admin.post(NOTES, &note("two")).status == 201);
+    assert_eq!(total(&server), 2);
 }
 
 #[test]

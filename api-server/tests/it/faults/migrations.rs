@@ -69,6 +69,59 @@ fn a_killed_migration_goes_on() {
 }
 
 #[test]
+fn a_first_migration_may_be_killed_at_any_step() {
+    let postgres = Postgres::shared();
+    let slow = "CREATE FUNCTION slow() RETURNS event_trigger AS 'BEGIN PERFORM pg_sleep(0.03); END' LANGUAGE plpgsql; \
+        CREATE EVENT TRIGGER slow ON ddl_command_end EXECUTE FUNCTION slow()";
+    let catalog = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' UNION ALL \
+        SELECT conrelid::regclass || conname || pg_get_constraintdef(oid) || convalidated FROM pg_constraint UNION ALL \
+        SELECT table_name || column_name || data_type || is_nullable FROM information_schema.columns \
+        WHERE table_schema = 'public' ORDER BY 1";
+    let markets = mainstay_e2e::server::repository().join("examples/markets");
+    let markets = markets.to_str().unwrap();
+    let clean = postgres.database();
+    assert_eq!(told(migrate(markets, &clean, "up")).0, 0);
+    let steps = count(postgres, &clean, "SELECT count(*) FROM mainstay_steps");
+    let clean = postgres.run(name(&clean), catalog);
+    for killed_after in [0, 1, steps / 2, steps - 1] {
+        let url = postgres.database();
+        postgres.run(name(&url), slow);
+        let mut command = migrate(markets, &url, "up");
+        let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait_until("so many steps", || {
+            let begun = count(postgres, &url, "SELECT count(*) FROM pg_class WHERE relname = 'mainstay_steps'") == 1;
+            begun && count(postgres, &url, "SELECT count(*) FROM mainstay_steps") >= killed_after
+        });
+        run.kill().unwrap();
+        run.wait().unwrap();
+        let (status, told) = told(migrate(markets, &url, "up"));
+        assert_eq!(status, 0, "{killed_after}: {told}");
+        assert_eq!(postgres.run(name(&url), catalog), clean, "{killed_after}");
+    }
+}
+
+#[test]
+fn a_killed_migration_of_a_file_goes_on() {
+    let markets = mainstay_e2e::server::repository().join("examples/markets");
+    let markets = markets.to_str().unwrap();
+    for bytes in [0, 1, 50_000, 100_000, 200_000] {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}/a.db", folder.path().display());
+        let mut command = migrate(markets, &url, "up");
+        let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let written = || std::fs::metadata(folder.path().join("a.db-wal")).is_ok_and(|data| data.len() >= bytes);
+        wait_until("so many bytes, or the end", || written() || run.try_wait().unwrap().is_some());
+        run.kill().unwrap();
+        run.wait().unwrap();
+        let (status, text) = told(migrate(markets, &url, "up"));
+        assert_eq!(status, 0, "{bytes}: {text}");
+        assert!(told(migrate(markets, &url, "status")).1.contains("Steps cut short  none"));
+        let server = Server::start("examples/markets", &url);
+        assert_eq!(server.admin.get("/api/v1/markets", &[]).status, 200);
+    }
+}
+
+#[test]
 fn other_documents_take_back_what_a_killed_migration_did() {
     let documents = Documents::new();
     let postgres = Postgres::shared();

@@ -1,0 +1,64 @@
+//! Bodies without end: an answer that is given before the whole body was read also ends the connection.
+//!
+//! Called by [`super::middleware::observe`]. The HTTP library reads on and throws away when a handler drops a chunked body,
+//! however long it is; while someone holds the body, it closes instead. So the answer holds it until it is written.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_web::HttpMessage;
+use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::TRANSFER_ENCODING;
+use actix_web::web::Bytes;
+use futures_util::Stream;
+use futures_util::stream::poll_fn;
+
+/// A chunked body that a handler reads, and that its answer holds.
+pub struct Held {
+    _body: Rc<RefCell<Payload>>,
+}
+
+/// Takes hold of the body if its length is not known.
+pub fn hold(request: &mut ServiceRequest) -> Option<Held> {
+    if !request.headers().contains_key(TRANSFER_ENCODING) {
+        return None;
+    }
+    let body = Rc::new(RefCell::new(request.take_payload()));
+    let read = Rc::clone(&body);
+    let stream = poll_fn(move |context| Pin::new(&mut *read.borrow_mut()).poll_next(context));
+    request.set_payload(Payload::Stream { payload: Box::pin(stream) });
+    Some(Held { _body: body })
+}
+
+/// Lets the answer hold the body.
+pub fn answer<B: MessageBody + 'static>(
+    response: ServiceResponse<EitherBody<B>>,
+    held: Option<Held>,
+) -> ServiceResponse<EitherBody<B>> {
+    match held {
+        Some(held) => response
+            .map_body(|_, body| EitherBody::right(BoxBody::new(Holding { body: BoxBody::new(body), _held: held }))),
+        None => response,
+    }
+}
+
+/// The body of an answer with the body of its request.
+struct Holding {
+    body: BoxBody,
+    _held: Held,
+}
+
+impl MessageBody for Holding {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
+}
