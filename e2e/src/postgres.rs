@@ -3,23 +3,33 @@
 //! Used by the tests of every crate. `MAINSTAY_TEST_POSTGRES_URL` names a running server to use instead. The server
 //! runs under a shell that ends it when this process's end of a pipe closes: also after a panic or a SIGKILL.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
-/// What watches the server: waits for the end of its input, then stops it and deletes its folder.
+/// What watches the server: stops and starts it as its input says, and at the end of that deletes its folder.
 const KEEPER: &str = r#"
 folder=$1; shift
 "$@" <&- &
 server=$!
-cat >/dev/null
+while read -r order; do
+  case $order in
+    stop) kill -INT "$server"; wait "$server" ;;
+    start) "$@" <&- & server=$! ;;
+    *) kill -s "$order" "$server" $(cat "/proc/$server/task/$server/children") ;;
+  esac
+done
 kill -QUIT "$server"
 wait "$server"
 rm -rf "$folder"
 "#;
+const UP: &str = "ready to accept connections";
+const DOWN: &str = "database system is shut down";
 
 /// A running server.
 pub struct Postgres {
@@ -28,8 +38,16 @@ pub struct Postgres {
     /// What follows the database in a URL.
     tail: String,
     psql: PathBuf,
-    keeper: Option<(Mutex<Child>, ChildStdin)>,
+    keeper: Option<Keeper>,
     databases: AtomicU32,
+}
+
+/// The shell around a server that is ours.
+struct Keeper {
+    shell: Mutex<Child>,
+    orders: Mutex<ChildStdin>,
+    /// The log lines that say `UP` or `DOWN`.
+    turns: Mutex<Receiver<String>>,
 }
 
 impl Postgres {
@@ -45,6 +63,33 @@ impl Postgres {
     /// Starts a server that waits for the disk, as in production.
     pub fn durable() -> Postgres {
         Postgres::own(&[])
+    }
+
+    /// Starts a server of the test's own, with settings such as `max_connections=10`.
+    pub fn with(settings: &[&str]) -> Postgres {
+        Postgres::own(&[&["fsync=off", "full_page_writes=off"], settings].concat())
+    }
+
+    /// Stops the server: every connection is ended, new ones are refused. It has to be the test's own.
+    pub fn stop(&self) {
+        self.order("stop", DOWN);
+    }
+
+    /// Starts it again, with its data, at its address.
+    pub fn start_again(&self) {
+        self.order("start", UP);
+    }
+
+    /// Freezes every process of the server (`STOP`), or lets them go on (`CONT`).
+    pub fn signal(&self, signal: &str) {
+        let keeper = self.keeper.as_ref().expect("a server of the test's own");
+        writeln!(keeper.orders.lock().unwrap(), "{signal}").expect("its shell listens");
+    }
+
+    fn order(&self, order: &str, turn: &str) {
+        self.signal(order);
+        let turns = self.keeper.as_ref().expect("a server of the test's own").turns.lock().unwrap();
+        while !turns.recv_timeout(Duration::from_secs(60)).expect("PostgreSQL obeys").contains(turn) {}
     }
 
     /// The server of this test process, started by the first who asks.
@@ -114,12 +159,17 @@ impl Postgres {
             }
         }
         // Read on, so that a full pipe never stops the server.
-        std::thread::spawn(move || log.for_each(drop));
+        let (tell, turns) = channel();
+        std::thread::spawn(move || {
+            for line in log.map_while(Result::ok).filter(|line| line.contains(UP) || line.contains(DOWN)) {
+                drop(tell.send(line)); // nobody listens at the end
+            }
+        });
         Postgres {
             base: format!("postgres://postgres@127.0.0.1:{port}"),
             tail: String::new(),
             psql: binaries.join("psql"),
-            keeper: Some((Mutex::new(keeper), pipe)),
+            keeper: Some(Keeper { shell: Mutex::new(keeper), orders: Mutex::new(pipe), turns: Mutex::new(turns) }),
             databases: AtomicU32::new(0),
         }
     }
@@ -127,9 +177,9 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        if let Some((keeper, pipe)) = self.keeper.take() {
-            drop(pipe);
-            keeper.into_inner().unwrap().wait().expect("the server's shell ends");
+        if let Some(Keeper { shell, orders, .. }) = self.keeper.take() {
+            drop(orders);
+            shell.into_inner().unwrap().wait().expect("the server's shell ends");
         }
     }
 }

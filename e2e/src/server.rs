@@ -45,13 +45,20 @@ struct Addresses {
 impl Server {
     /// Serves `documents` (a path in the repository) from the database, and returns once it is ready.
     pub fn start(documents: &str, database_url: &str) -> Server {
-        let mut command = Command::new(binary());
+        let server = Server::launch(program(), documents, database_url, &[]);
+        server.wait_until_ready();
+        server
+    }
+
+    /// Serves with more flags, and returns once it listens. `command` is [`program`], or runs it.
+    pub fn launch(mut command: Command, documents: &str, database_url: &str, flags: &[&str]) -> Server {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MAINSTAY_")) {
             command.env_remove(name);
         }
         command
             .args(["serve", "-f", documents, "--database-url", database_url, "--log-format", "json"])
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(flags)
             .env("MAINSTAY_ADMIN_KEY", ADMIN_KEY)
             .current_dir(repository())
             .stdin(Stdio::null())
@@ -68,12 +75,11 @@ impl Server {
         };
         let (url, admin_url) = (format!("http://{api}"), format!("http://{admin}"));
         let (admin, anonymous) = (Caller::new(&url, Some(ADMIN_KEY)), Caller::new(&url, None));
-        let server = Server { child, log, url, admin_url, admin, anonymous };
-        server.wait_until_ready();
-        server
+        Server { child, log, url, admin_url, admin, anonymous }
     }
 
-    fn wait_until_ready(&self) {
+    /// Returns once it says that it is ready.
+    pub fn wait_until_ready(&self) {
         let deadline = Instant::now() + PATIENCE;
         let ready = || self.anonymous.send(reqwest::Method::GET, "/health/ready", &[], None);
         while !ready().is_ok_and(|answer| answer.status == 200) {
@@ -93,10 +99,25 @@ impl Server {
         self.child.wait().expect("it has ended");
     }
 
-    /// Asks it to end (SIGTERM) and waits until it has.
-    pub fn stop(mut self) -> ExitStatus {
+    /// Its number as a process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to end (SIGTERM).
+    pub fn terminate(&self) {
         let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         assert!(sent.expect("kill runs").success(), "it is not running:\n{}", self.log());
+    }
+
+    /// Asks it to end (SIGTERM) and waits until it has.
+    pub fn stop(self) -> ExitStatus {
+        self.terminate();
+        self.wait()
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
@@ -153,8 +174,14 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace")
 }
 
+/// The program under test.
+pub fn program() -> Command {
+    Command::new(binary())
+}
+
+/// Where the program under test is.
 #[expect(clippy::disallowed_methods, reason = "the one setting of the tests")]
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let named = std::env::var_os("MAINSTAY_BIN").map(PathBuf::from);
     let path = named.unwrap_or_else(|| {
         let here = std::env::current_exe().expect("a running program");

@@ -184,6 +184,8 @@ fn every_mistake_has_its_place_and_its_rule() {
     assert_eq!(asked("limit=0&sort=nope&titel=x&rank=a").unwrap_err().len(), 4);
     let hint = asked("titel=x").unwrap_err()[0].hint.clone();
     assert_eq!(hint.as_deref(), Some("did you mean `title`?"));
+    let hint = asked("title__contain=x").unwrap_err()[0].hint.clone();
+    assert_eq!(hint.as_deref(), Some("did you mean `contains`?"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! is our own text, so this closed enum is all that differs. Never decides about transactions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::connection::{Connection as _, DefaultLoadingMode, LoadConnection, SimpleConnection};
 use diesel::pg::PgConnection;
@@ -26,6 +27,8 @@ pub struct Conn {
     pub(super) lost: bool,
     /// A body runs on it, or panicked.
     pub(super) entered: bool,
+    /// How long ago it was taken from the pool before; `None` at the first time.
+    pub(super) rested: Option<Duration>,
 }
 
 pub(super) enum Raw {
@@ -35,7 +38,7 @@ pub(super) enum Raw {
 
 impl Conn {
     pub(super) fn new(raw: Raw, admission: Arc<Admission>) -> Conn {
-        Conn { raw, admission, failed: false, lost: false, entered: false }
+        Conn { raw, admission, failed: false, lost: false, entered: false, rested: None }
     }
 
     /// Which database this is.

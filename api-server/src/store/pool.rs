@@ -52,10 +52,9 @@ impl Lease {
         &mut self.object
     }
 
-    /// How long it was idle; `None` when it was opened for this lease.
+    /// How long ago it was leased before; `None` when it was opened for this lease.
     pub(super) fn rested(&self) -> Option<Duration> {
-        let metrics = Object::metrics(&self.object);
-        metrics.recycled.map(|_| metrics.last_used())
+        self.object.rested
     }
 }
 
@@ -70,6 +69,8 @@ impl Manager for Opener {
     }
 
     async fn recycle(&self, conn: &mut Conn, metrics: &Metrics) -> RecycleResult<Error> {
+        // The pool's own figure begins anew with this lease.
+        conn.rested = Some(metrics.last_used());
         match conn.lost || conn.entered || metrics.age() > self.lifetime {
             true => Err(RecycleError::message("lost, left by a panic, or old")),
             false => Ok(()),

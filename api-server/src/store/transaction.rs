@@ -16,7 +16,7 @@ use super::pool::Pool;
 /// How often a transaction that met another is run again.
 const RETRIES: u32 = 5;
 /// A connection that rested this long is tested before a statement whose outcome could not be told.
-const RESTED: Duration = Duration::from_millis(500);
+const RESTED: Duration = Duration::from_millis(100);
 
 /// Runs work on a connection; again on another when a pooled one turns out to be dead, until one is new.
 pub(super) async fn attempt<T, E, F>(pool: &Pool, work: &Arc<F>) -> Result<T, Abort<E>>

@@ -5,6 +5,7 @@ mod cli;
 mod compression;
 mod conformance;
 mod coverage;
+mod faults;
 mod hostile;
 mod model;
 mod transcript;

@@ -20,6 +20,8 @@ CREATE TABLE mainstay_steps (
   effect text NOT NULL,
   state text NOT NULL CHECK (state IN ('intent', 'done')),
   changed_at timestamptz NOT NULL,
+  -- The statements that undo it, for documents that change before its plan has led anywhere.
+  down json NOT NULL,
   PRIMARY KEY (plan_hash, position)
 );
 

@@ -20,6 +20,8 @@ CREATE TABLE mainstay_steps (
   effect TEXT NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('intent', 'done')),
   changed_at TEXT NOT NULL,
+  -- The statements that undo it, for documents that change before its plan has led anywhere.
+  down TEXT NOT NULL,
   PRIMARY KEY (plan_hash, position)
 ) STRICT;
 

@@ -32,6 +32,7 @@ pub fn apply(conn: &mut Conn, run: &Evolution, phases: &[Phase], now: i64) -> Re
     lock(conn)?;
     system_migrate(conn)?;
     let before = applied(conn)?;
+    take_back(conn, &run.plan.plan_hash)?;
     judge(conn, run, &before, phases)?;
     let done = ledger::done(conn, &run.plan.plan_hash)?;
     // The revision is recorded before its contract begins: a run that is killed there leaves a plan that can be finished.
@@ -80,6 +81,26 @@ fn lock(conn: &mut Conn) -> Result<(), Error> {
         std::thread::sleep(ROUND);
     }
     Err(Error::Busy("another process migrates this database"))
+}
+
+/// Undoes what a run of another plan did before it was killed or failed, so that documents may change in between.
+fn take_back(conn: &mut Conn, plan_hash: &str) -> Result<(), Error> {
+    for step in ledger::abandoned(conn, plan_hash)? {
+        tracing::info!(effect = step.effect, "taking back a step of a plan that was cut short");
+        if step.down.iter().any(|statement| statement.contains(" CONCURRENTLY ")) {
+            step.down.iter().try_for_each(|statement| patiently(conn, |conn| conn.batch(statement)))?;
+            ledger::forget(conn, &step)?;
+            continue;
+        }
+        patiently(conn, |conn| {
+            transaction(conn, |conn| {
+                step.down.iter().try_for_each(|statement| conn.batch(statement))?;
+                Ok(ledger::forget(conn, &step)?)
+            })
+            .map_err(Abort::<Infallible>::into_store)
+        })?;
+    }
+    Ok(())
 }
 
 /// Whether the plan may run here at all.

@@ -88,8 +88,8 @@ async fn a_killed_run_goes_on_and_an_invalid_index_is_built_again() {
         .session(move |conn| {
             conn.batch(&column)?;
             conn.batch(&format!(
-                "INSERT INTO mainstay_steps VALUES ('{hash}', {position}, 'add field', 'done', now()); \
-                 INSERT INTO mainstay_steps VALUES ('{hash}', {}, 'add index', 'intent', now()); \
+                "INSERT INTO mainstay_steps VALUES ('{hash}', {position}, 'add field', 'done', now(), '[]'); \
+                 INSERT INTO mainstay_steps VALUES ('{hash}', {}, 'add index', 'intent', now(), '[]'); \
                  CREATE INDEX \"{name}\" ON notes (title); \
                  UPDATE pg_index SET indisvalid = false WHERE indexrelid = '\"{name}\"'::regclass",
                 position + 1

@@ -1,0 +1,49 @@
+//! How a server ends: what is in flight is finished, what arrives is served until it is time, a second signal ends all.
+
+use super::*;
+
+#[test]
+fn a_stop_finishes_what_is_in_flight() {
+    let documents = Documents::new();
+    let postgres = Postgres::shared();
+    let url = postgres.database();
+    let server = documents.serve(&url, &["--drain-delay", "3s"]);
+    let lock = Held::lock(&url);
+    let status = thread::scope(|scope| {
+        let flying = scope.spawn(|| server.admin.post(NOTES, &note("flying")));
+        wait_for_waiters(postgres, &url, 1);
+        let began = Instant::now();
+        server.terminate();
+        wait_until("not ready", || readiness(&server).status == 503);
+        assert!(began.elapsed() < Duration::from_secs(2), "at once, not {:?}", began.elapsed());
+        assert_eq!(server.admin.get("/openapi.json", &[]).status, 200, "what arrives is served");
+        // The delay is over when nobody is let in any more.
+        wait_until("a closed door", || server.anonymous.send(Method::GET, "/health", &[], None).is_err());
+        drop(lock);
+        flying.join().unwrap().status
+    });
+    assert_eq!(status, 201);
+    assert_eq!(server.wait().code(), Some(0));
+    let server = documents.serve(&url, &[]);
+    assert_eq!(total(&server), 1);
+}
+
+#[test]
+fn a_second_signal_waits_for_no_statement() {
+    let documents = Documents::new();
+    let postgres = Postgres::shared();
+    let url = postgres.database();
+    let server = documents.serve(&url, &["--timeouts-lock", "50s", "--timeouts-request", "50s"]);
+    let lock = Held::lock(&url);
+    let caller = server.admin.clone();
+    let flying = thread::spawn(move || caller.send(Method::POST, NOTES, &[], Some(&note("cut"))));
+    wait_for_waiters(postgres, &url, 1);
+    server.terminate();
+    wait_until("the stop has begun", || server.log().contains("stopping"));
+    let began = Instant::now();
+    server.terminate();
+    assert_eq!(server.wait().code(), Some(75));
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(flying.join().unwrap().is_err());
+    drop(lock);
+}
