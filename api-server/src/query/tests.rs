@@ -133,7 +133,7 @@ fn filters() {
 #[test]
 fn every_mistake_has_its_place_and_its_rule() {
     let many = format!("rank__in={}", vec!["1"; 101].join(","));
-    let paths = format!("include={}", vec!["owner"; 11].join(","));
+    let paths = format!("include={}", ["owner"; 11].join(","));
     for (raw, path, code) in [
         ("sort=", "?sort", "unknown_field"),
         ("sort=nope", "?sort", "unknown_field"),
