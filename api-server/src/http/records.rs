@@ -1,14 +1,14 @@
 //! `/api/v1/{collection}` and `/api/v1/{collection}/{id}`.
 
 use actix_web::web::{Data, Path, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, http};
 
 use super::error::Failure;
 use super::{body, conditions, envelope};
 use crate::app::App;
 use crate::service::records::create::{Created, create as create_records};
 use crate::service::records::delete::delete as delete_record;
-use crate::service::records::update::{Change, Method, update};
+use crate::service::records::update::{Change, Method, update as change_record};
 use crate::service::records::version::OTHER_STATE;
 use crate::service::records::{Preconditions, read};
 use crate::service::{Ctx, Error};
@@ -42,26 +42,25 @@ pub async fn get(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<(Str
     })
 }
 
-/// `PUT /api/v1/{collection}/{id}`
-pub async fn put(
+/// `PUT` and `PATCH /api/v1/{collection}/{id}`
+pub async fn update(
     app: Data<App>,
     ctx: Ctx,
     request: HttpRequest,
     path: Path<(String, String)>,
     payload: Payload,
 ) -> Answer {
-    change(&app, &ctx, &request, &path, payload, Method::Replace).await
-}
-
-/// `PATCH /api/v1/{collection}/{id}`
-pub async fn patch(
-    app: Data<App>,
-    ctx: Ctx,
-    request: HttpRequest,
-    path: Path<(String, String)>,
-    payload: Payload,
-) -> Answer {
-    change(&app, &ctx, &request, &path, payload, Method::Merge).await
+    let (collection, id) = path.into_inner();
+    let (method, types) = match request.method() == http::Method::PATCH {
+        true => (Method::Merge, body::MERGE_PATCH),
+        false => (Method::Replace, body::RECORD),
+    };
+    app.service.may_update(&ctx, &collection, method)?;
+    let conditions = conditions::read(request.headers())?;
+    let body = body::read(&request, payload, types, app.limits.body, app.limits.patience).await?;
+    let raw = request.query_string();
+    let change = Change { collection: &collection, id: &id, raw, conditions: &conditions, body: &body };
+    Ok(envelope::written(&collection, &change_record(&app.service, &ctx, method, change).await?))
 }
 
 /// `DELETE /api/v1/{collection}/{id}`
@@ -70,22 +69,6 @@ pub async fn delete(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<(
     let conditions = conditions::read(request.headers())?;
     delete_record(&app.service, &ctx, &collection, &id, request.query_string(), &conditions).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-async fn change(
-    app: &App,
-    ctx: &Ctx,
-    request: &HttpRequest,
-    (collection, id): &(String, String),
-    payload: Payload,
-    method: Method,
-) -> Answer {
-    app.service.may_update(ctx, collection, method)?;
-    let types = if method == Method::Merge { body::MERGE_PATCH } else { body::RECORD };
-    let conditions = conditions::read(request.headers())?;
-    let body = body::read(request, payload, types, app.limits.body, app.limits.patience).await?;
-    let change = Change { collection, id, raw: request.query_string(), conditions: &conditions, body: &body };
-    Ok(envelope::written(collection, &update(&app.service, ctx, method, change).await?))
 }
 
 /// The answer to a conditional GET that needs no body; 412 when `If-Match` does not hold.

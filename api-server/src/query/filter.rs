@@ -42,10 +42,7 @@ fn resolve(name: &str, context: Context<'_>, problems: &mut Problems) -> Option<
         problems.add("not_supported", format!("`{name}` is not supported yet"));
         return None;
     }
-    let (field, op) = match name.rsplit_once("__") {
-        None => (name, Some(Op::Eq)),
-        Some((field, op)) => (field, Op::from_name(op)),
-    };
+    let (field, op) = name.rsplit_once("__").unwrap_or((name, Op::Eq.name()));
     let visible = |position: &usize| (context.visible)(context.collection, *position);
     let Some(position) = context.collection.position(field).filter(visible) else {
         problems.push(
@@ -56,13 +53,13 @@ fn resolve(name: &str, context: Context<'_>, problems: &mut Problems) -> Option<
         return None;
     };
     let allowed = context.collection.fields[position].kind.operators();
-    match op.filter(|op| allowed.contains(op)) {
+    match Op::from_name(op).filter(|op| allowed.contains(op)) {
         Some(op) => Some((position, op)),
         None => {
             let kind = context.collection.fields[position].kind.name();
             let names: Vec<&str> = allowed.iter().map(|op| op.name()).collect();
-            let message = format!("`{name}`: a {kind} field has the operators {}", names.join(", "));
-            problems.push("unknown_operator", message, None);
+            let message = format!("`{name}`: a field of the kind {kind} has the operators {}", names.join(", "));
+            problems.push("unknown_operator", message, did_you_mean(op, names));
             None
         }
     }

@@ -158,6 +158,34 @@ fn bodies_that_are_too_much() {
 }
 
 #[test]
+fn more_problems_than_anyone_reads() {
+    on_both(|server, _| {
+        let names: Value = (0..50_000).map(|n| (format!("f{n}"), json!(1))).collect::<serde_json::Map<_, _>>().into();
+        let answer = server.admin.post("/api/v1/things", &names);
+        assert_eq!(answer.status, 400);
+        let details = answer.body["details"].as_array().unwrap();
+        assert_eq!(details.len(), 1001);
+        // The missing label is one of them.
+        assert_eq!(details[1000]["message"], "49001 more problems are not listed");
+    });
+}
+
+#[test]
+fn a_chain_of_references_as_long_as_a_delete_may_follow() {
+    on_both(|server, _| {
+        let id = |n: usize| format!("00000000-0000-7000-8000-{n:012x}");
+        let note = |n: usize| json!({ "id": id(n), "text": id(n), "reply": n.checked_sub(1).map(id) });
+        for start in (0..9_000).step_by(1_000) {
+            let notes: Vec<Value> = (start..start + 1_000).map(note).collect();
+            assert_eq!(server.anonymous.post("/api/v1/notes", &json!(notes)).status, 201);
+        }
+        let gone = server.anonymous.send(reqwest::Method::DELETE, &format!("/api/v1/notes/{}", id(0)), &[], None);
+        assert_eq!(gone.unwrap().status, 204);
+        assert_eq!(server.anonymous.get("/api/v1/notes", &[]).body["data"], json!([]));
+    });
+}
+
+#[test]
 fn requests_that_are_hardly_http() {
     on_both(|server, _| {
         let address = server.url.strip_prefix("http://").unwrap().to_owned();

@@ -268,3 +268,6 @@ fn merge(target: &mut Json, patch: &Json) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
