@@ -186,6 +186,36 @@ fn a_chain_of_references_as_long_as_a_delete_may_follow() {
 }
 
 #[test]
+fn a_delete_that_many_records_refer_to() {
+    on_both(|server, _| {
+        let id = |n: usize| format!("00000000-0000-7000-8000-{n:012x}");
+        let made = |path: &str, body: Value| assert_eq!(server.admin.post(path, &body).status, 201);
+        let delete = |path: &str, n: usize| {
+            let path = format!("{path}/{}", id(n));
+            let answer = server.admin.send(reqwest::Method::DELETE, &path, &[], None).unwrap();
+            (answer.status, answer.body["details"].as_array().map_or(0, Vec::len))
+        };
+        made("/api/v1/owners", json!([{ "id": id(1), "name": "owner" }, { "id": id(2), "name": "boss" }]));
+        made("/api/v1/notes", json!({ "id": id(3), "text": "first", "about": id(1) }));
+        for start in (10_000..21_000).step_by(1_000) {
+            let ids = start..start + 1_000;
+            let bosses = ids.clone().map(|n| json!({ "id": id(n), "name": "x", "boss": id(2) }));
+            made("/api/v1/owners", bosses.collect());
+            let notes = ids.filter(|n| *n < 19_000).map(|n| {
+                json!({ "id": id(n), "text": id(n), "about": id(1), "reply": if n < 16_000 { Some(id(3)) } else { None } })
+            });
+            let notes: Vec<Value> = notes.collect();
+            if !notes.is_empty() {
+                made("/api/v1/notes", json!(notes));
+            }
+        }
+        assert_eq!(delete("/api/v1/owners", 2), (409, 10), "restricted by 11000, of which ten are told");
+        assert_eq!(delete("/api/v1/notes", 3), (204, 0), "6000 are deleted");
+        assert_eq!(delete("/api/v1/owners", 1), (204, 0), "3000 lose their reference");
+    });
+}
+
+#[test]
 fn requests_that_are_hardly_http() {
     on_both(|server, _| {
         let address = server.url.strip_prefix("http://").unwrap().to_owned();

@@ -31,6 +31,17 @@ struct Effects {
     restrict: BTreeSet<(Row, usize)>,
 }
 
+impl Effects {
+    /// How many records are deleted or changed, each once.
+    fn changed(&self) -> usize {
+        let both = self.delete.len() + self.set_null.len();
+        match both > MAX_RECORDS {
+            true => both - self.set_null.keys().filter(|row| self.delete.contains(*row)).count(),
+            false => both,
+        }
+    }
+}
+
 /// Deletes the record and carries out every `onDelete` that follows from it.
 pub fn delete(conn: &mut Conn, ctx: &Ctx, target: &Target, id: Uuid) -> Tx<()> {
     let Target { schema, collection } = target;
@@ -63,13 +74,9 @@ fn follow(
     let mut ahead = Vec::new();
     for (referrer, field) in schema.referrers(collection.name.as_str()) {
         let Kind::Reference(reference) = &referrer.fields[field].kind else { continue };
-        let left = MAX_RECORDS.saturating_sub(effects.delete.len() + effects.set_null.len());
-        let limit = u32::try_from(left + 1).unwrap_or(u32::MAX);
+        // One more than may change: then either too many change, or one of them is not deleted and restricts.
+        let limit = u32::try_from(MAX_RECORDS + 1).unwrap_or(u32::MAX);
         let found = records::referrers(conn, referrer, field, ids, limit, true)?;
-        if found.len() > left {
-            let message = format!("the delete would change more than {MAX_RECORDS} records; delete some of them first");
-            return Err(Error::new(Code::Conflict, message).into());
-        }
         let rows = found.into_iter().map(|id| (referrer.name.to_string(), id));
         match reference.on_delete {
             OnDelete::Restrict => effects.restrict.extend(rows.map(|row| (row, field))),
@@ -80,6 +87,10 @@ fn follow(
                     ahead.push((Arc::clone(referrer), new));
                 }
             }
+        }
+        if effects.changed() > MAX_RECORDS {
+            let message = format!("the delete would change more than {MAX_RECORDS} records; delete some of them first");
+            return Err(Error::new(Code::Conflict, message).into());
         }
     }
     Ok(ahead)
