@@ -147,7 +147,7 @@ fn detail() -> Json {
     object(
         &["path", "code", "message"],
         json!({
-            "path": { "type": "string", "description": "JSON Pointer (RFC 6901) into the body, or `?` and a parameter.", "examples": ["/title"] },
+            "path": { "type": "string", "description": "JSON Pointer (RFC 6901) into the body, or `?` and a parameter of the query or the path.", "examples": ["/title"] },
             "code": { "type": "string", "description": "The rule, for machines.", "examples": ["too_long"] },
             "message": { "type": "string", "description": "The rule, for people." },
             "hint": { "type": "string", "description": "The next step." },
