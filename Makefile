@@ -20,7 +20,7 @@ test: ## every test, on SQLite and on a PostgreSQL that it starts itself
 	cargo test --locked --workspace
 	$(MAKE) contract
 
-contract: ## the OpenAPI documents against their linters, and the servers against the documents (MINUTES=2 a database)
+contract: ## the OpenAPI documents against their linters, and the servers against the documents (MINUTES=2 a database, SEED= repeats a run)
 	e2e/tools.sh build postgres contract
 	cargo build --locked --workspace
 	e2e/contract/run.sh

@@ -15,6 +15,7 @@ use actix_web::{HttpResponse, HttpServer, Resource, Route};
 use crate::app::App;
 use error::Failure;
 
+mod accept;
 mod body;
 mod caller;
 pub mod clock;
@@ -44,8 +45,8 @@ fn public(config: &mut ServiceConfig) {
             path("/api/v1/{collection}/{id}", "GET, HEAD, PUT, PATCH, DELETE")
                 .route(get().to(records::get))
                 .route(head().to(records::get))
-                .route(put().to(records::put))
-                .route(patch().to(records::patch))
+                .route(put().to(records::update))
+                .route(patch().to(records::update))
                 .route(method(Method::DELETE).to(records::delete)),
         );
 }
@@ -90,6 +91,7 @@ pub fn start(app: Data<App>, listeners: Listeners) -> std::io::Result<(Server, S
             .wrap(Compress::default())
             .wrap(from_fn(middleware::mark_compressed))
             .wrap(from_fn(middleware::guard))
+            // Around the guard, so that a page can read why it was refused.
             .wrap(Condition::new(!state.limits.cors_origins.is_empty(), cors))
             .wrap(from_fn(middleware::observe))
             .configure(public)
@@ -119,7 +121,8 @@ pub fn start(app: Data<App>, listeners: Listeners) -> std::io::Result<(Server, S
 
 /// Closed unless origins are named; `*` opens it to all.
 fn cors(origins: &[String]) -> Cors {
-    let base = Cors::default().allow_any_method().allow_any_header().max_age(600).expose_headers([
+    let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    let base = Cors::default().allowed_methods(methods).allow_any_header().max_age(600).expose_headers([
         "ETag",
         "Location",
         "Link",
@@ -130,4 +133,40 @@ fn cors(origins: &[String]) -> Cors {
         "*" => cors.allow_any_origin(),
         origin => cors.allowed_origin(origin),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::App;
+    use actix_web::http::header::{ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN};
+    use actix_web::test::{TestRequest, call_service, init_service};
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn browsers_may_call_from_named_origins_alone() {
+        for (allowed, origin, told) in [
+            ("https://a.example", "https://a.example", Some("https://a.example")),
+            ("https://a.example", "https://b.example", None),
+            ("https://a.example", "http://a.example", None),
+            ("*", "https://b.example", Some("https://b.example")),
+        ] {
+            let app = init_service(App::new().wrap(cors(&[allowed.to_owned()])).configure(public)).await;
+            let plain = TestRequest::get().uri("/health").insert_header(("origin", origin));
+            let preflight = TestRequest::with_uri("/api/v1/things")
+                .method(Method::OPTIONS)
+                .insert_header(("origin", origin))
+                .insert_header(("access-control-request-method", "PATCH"))
+                .insert_header(("access-control-request-headers", "x-api-key, if-match"));
+            let plain = call_service(&app, plain.to_request()).await;
+            let preflight = call_service(&app, preflight.to_request()).await;
+            for response in [&plain, &preflight] {
+                let header = response.headers().get(ACCESS_CONTROL_ALLOW_ORIGIN);
+                assert_eq!(header.and_then(|value| value.to_str().ok()), told, "{origin} where {allowed} may");
+            }
+            assert_eq!(plain.status(), 200, "it is the browser that keeps the answer from the page");
+            let methods = preflight.headers().get(ACCESS_CONTROL_ALLOW_METHODS);
+            assert_eq!(methods.is_some_and(|value| value.to_str().unwrap().contains("PATCH")), told.is_some());
+        }
+    }
 }

@@ -121,3 +121,6 @@ pub fn none(raw: &str) -> Result<(), Vec<Problem>> {
     params::Params::read(raw, &mut problems).refuse_others(&[], &mut problems);
     problems.finish(())
 }
+
+#[cfg(test)]
+mod tests;

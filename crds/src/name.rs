@@ -54,7 +54,7 @@ impl fmt::Display for Name {
 /// "did you mean `x`?" for the candidate nearest to `typed`, when one is near enough to be meant.
 pub fn did_you_mean<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     // No name is so long, and the distance of two texts takes the product of their lengths.
-    if typed.len() > 200 {
+    if typed.is_empty() || typed.len() > 200 {
         return None;
     }
     let typed = typed.to_lowercase();
@@ -104,5 +104,6 @@ mod tests {
             assert_eq!(did_you_mean(typed, ["minItems", "maxLength"]).as_deref(), hint, "{typed}");
         }
         assert_eq!(did_you_mean("a", []), None);
+        assert_eq!(did_you_mean("", ["q"]), None, "one letter is near nothing");
     }
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Called by `make contract`: lints the OpenAPI document of each example, then has schemathesis ask every kind of
-# question that the document allows, with every check, on both databases. MINUTES is the time for each database.
+# question that the document allows, with every check, on both databases. MINUTES is the time for each database, SEED
+# repeats a run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -29,8 +30,9 @@ done
 
 for database in sqlite postgres; do
   for example in markets world; do
-    step "schemathesis $example on $database" "$bin/mainstay-e2e" "examples/$example" "$database" \
-      e2e/contract/schemathesis.sh "$database" "$seconds"
+    # In the temporary folder: hypothesis keeps notes where it runs.
+    step "schemathesis $example on $database" env -C "$work" "$bin/mainstay-e2e" "examples/$example" "$database" \
+      "$PWD/e2e/contract/schemathesis.sh" "$database" "$seconds"
   done
 done
 

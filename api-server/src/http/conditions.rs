@@ -7,7 +7,7 @@ use crate::service::records::version::Condition;
 use crate::service::{Code, Error};
 
 /// What a compressed answer carries inside the quotes of its tag.
-pub const SUFFIXES: &[&str] = &["gzip", "br", "zstd"];
+pub const SUFFIXES: &[&str] = &["gzip", "br", "zstd", "deflate"];
 
 /// Reads both headers.
 ///
@@ -41,16 +41,18 @@ fn condition(headers: &HeaderMap, name: &'static str, weak: bool) -> Result<Opti
     }
 }
 
-/// Reads a list of tags. A weak tag counts only where comparison is weak; elsewhere it matches nothing.
+/// Reads a list of at least one tag. A weak tag counts only where comparison is weak; elsewhere it matches nothing.
 fn entity_tags(text: &str, weak: bool, out: &mut Vec<String>) -> Option<()> {
     let mut rest = text;
+    let mut found = false;
     loop {
         rest = rest.trim_start_matches([' ', '\t', ',']);
         if rest.is_empty() {
-            return Some(());
+            return found.then_some(());
         }
         let (is_weak, quoted) = rest.strip_prefix("W/").map_or((false, rest), |rest| (true, rest));
         let (tag, after) = quoted.strip_prefix('"')?.split_once('"')?;
+        found = tag.bytes().all(|byte| byte.is_ascii_graphic()).then_some(true)?;
         if weak || !is_weak {
             out.push(plain(tag).to_owned());
         }
@@ -83,6 +85,10 @@ mod tests {
             ("W/\"1-a\"", tags(&[])),
             ("\"1-a\" \"2\"", Err(())),
             ("1-a", Err(())),
+            ("", Err(())),
+            (" , ", Err(())),
+            (", \"1-a\",", tags(&["1-a"])),
+            ("\"1 a\"", Err(())),
             ("\"1-a", Err(())),
             ("*, \"1\"", Err(())),
         ] {

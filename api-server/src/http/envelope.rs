@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ContentType, ETAG, LINK, LOCATION};
 use serde_json::json;
 
+use crate::query::params;
 use crate::service::records::read::{Got, Listed};
 use crate::service::records::{Included, Version, Written};
 
@@ -107,10 +108,8 @@ fn included(included: Option<&Included>, body: &mut Vec<u8>) {
 /// The same request with the cursor in place of `cursor` and `offset`.
 fn next_link(path: &str, raw: &str, cursor: &str) -> String {
     let mut link = format!("<{path}?cursor={cursor}");
-    let kept = raw.split('&').filter(|part| {
-        let name = part.split('=').next().unwrap_or_default();
-        !part.is_empty() && name != "cursor" && name != "offset"
-    });
+    let paging = |name: &str| matches!(params::decode(name).as_deref(), Some("cursor" | "offset"));
+    let kept = raw.split('&').filter(|part| !part.is_empty() && !paging(part.split('=').next().unwrap_or_default()));
     for part in kept {
         // Writing to a String cannot fail.
         if write!(link, "&{part}").is_err() {
@@ -119,4 +118,24 @@ fn next_link(path: &str, raw: &str, cursor: &str) -> String {
     }
     link.push_str(">; rel=\"next\"");
     link
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_link;
+
+    #[test]
+    fn the_next_page_keeps_every_parameter_but_the_position() {
+        for (raw, kept) in [
+            ("", ""),
+            ("limit=2&&sort=-a", "&limit=2&sort=-a"),
+            ("offset=4&limit=2&cursor=old", "&limit=2"),
+            ("%63ursor=old&a__in=x%2Cy&off%73et=1", "&a__in=x%2Cy"),
+        ] {
+            assert_eq!(
+                next_link("/api/v1/things", raw, "new"),
+                format!("</api/v1/things?cursor=new{kept}>; rel=\"next\"")
+            );
+        }
+    }
 }

@@ -12,6 +12,9 @@ use serde_json::json;
 
 use crate::service::{Code, Error};
 
+/// At most this many problems are told; a body of 1 MiB can hold a hundred thousand.
+const MAX_DETAILS: usize = 1000;
+
 /// A failed request.
 #[derive(Debug, Clone)]
 pub struct Failure {
@@ -92,7 +95,13 @@ impl From<Error> for Failure {
         } else if let Some(cause) = &error.cause {
             tracing::warn!(cause = cause.to_string(), error = error.message, "a request could not be served");
         }
-        let Error { code, message, details, retry_after, outcome_unknown, cause: _ } = error;
+        let Error { code, message, mut details, retry_after, outcome_unknown, cause: _ } = error;
+        let more = details.len().saturating_sub(MAX_DETAILS);
+        if more > 0 {
+            details.truncate(MAX_DETAILS);
+            let message = format!("{more} more problems are not listed");
+            details.push(Problem { path: String::new(), code: "and_more", message, hint: None });
+        }
         let retry_after = retry_after.map(|wait| wait.as_secs());
         Failure { code, message, details, retry_after, outcome_unknown, allow: None }
     }

@@ -9,13 +9,17 @@ use std::time::Instant;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, VARY};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
+};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::accept::{accepts_json, prefers_problem};
 use super::conditions::SUFFIXES;
 use super::error::Failure;
 use super::unread;
@@ -86,13 +90,22 @@ pub async fn guard<B: MessageBody + 'static>(
     }
 }
 
-/// Marks the entity tag of a compressed answer, which has other bytes than the plain one (RFC 9110, section 8.8.3).
+/// Marks the entity tag of a compressed answer, which has other bytes than the plain one (RFC 9110, section 8.8.3). A 304
+/// bears the tag that the client knows, by which caches find what they have.
 pub async fn mark_compressed<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
     let mut response = next.call(request).await?;
+    let known = match response.status() {
+        StatusCode::NOT_MODIFIED => known_tag(response.request().headers(), response.headers().get(ETAG)),
+        _ => None,
+    };
     let headers = response.headers_mut();
+    if let Some(tag) = known {
+        headers.insert(ETAG, tag);
+        return Ok(response);
+    }
     let encoding = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
     let suffix = encoding.and_then(|encoding| SUFFIXES.iter().find(|suffix| **suffix == encoding));
     let tag = headers.get(ETAG).and_then(|tag| tag.to_str().ok()?.strip_suffix('"').map(str::to_owned));
@@ -102,6 +115,15 @@ pub async fn mark_compressed<B: MessageBody>(
         headers.insert(ETAG, marked);
     }
     Ok(response)
+}
+
+/// The tag of `If-None-Match` that is `current` with the mark of a compressed answer.
+fn known_tag(request: &HeaderMap, current: Option<&HeaderValue>) -> Option<HeaderValue> {
+    let plain = current?.to_str().ok()?.strip_suffix('"')?;
+    let given: Vec<&str> = request.get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok()).collect();
+    let marked = SUFFIXES.iter().map(|suffix| format!("{plain}-{suffix}\""));
+    let mut known = marked.filter(|tag| given.iter().any(|given| given.contains(tag.as_str())));
+    HeaderValue::from_str(&known.next()?).ok()
 }
 
 /// 404 for a path that is none of ours.
@@ -163,13 +185,13 @@ fn foreign<B>(response: &HttpResponse<B>) -> Option<Failure> {
         return None;
     }
     let code = match status.as_u16() {
-        400 => Code::MalformedRequest,
         404 => Code::NotFound,
         405 => Code::MethodNotAllowed,
         406 => Code::NotAcceptable,
         408 => Code::RequestTimeout,
         413 => Code::PayloadTooLarge,
         415 => Code::UnsupportedMediaType,
+        400..=499 => Code::MalformedRequest,
         _ => Code::InternalError,
     };
     Some(Failure::from(Error::new(code, status.canonical_reason().unwrap_or("the request failed"))))
@@ -185,25 +207,4 @@ fn finish_headers(headers: &mut HeaderMap, id: &str) {
         headers.insert(VARY, value);
     }
     headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
-}
-
-fn accepted(headers: &HeaderMap) -> impl Iterator<Item = (String, bool)> + '_ {
-    let values = headers.get_all(ACCEPT).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    values.map(|range| {
-        let mut parts = range.split(';').map(|part| part.trim().to_ascii_lowercase());
-        let media = parts.next().unwrap_or_default();
-        let refused = parts.any(|part| {
-            part.strip_prefix("q=").is_some_and(|quality| quality.parse::<f32>().is_ok_and(|quality| quality == 0.0))
-        });
-        (media, !refused)
-    })
-}
-
-fn accepts_json(headers: &HeaderMap) -> bool {
-    let ranges = ["*/*", "application/*", "application/json", "application/problem+json", ""];
-    !headers.contains_key(ACCEPT) || accepted(headers).any(|(media, wanted)| wanted && ranges.contains(&media.as_str()))
-}
-
-fn prefers_problem(headers: &HeaderMap) -> bool {
-    accepted(headers).any(|(media, wanted)| wanted && media == "application/problem+json")
 }

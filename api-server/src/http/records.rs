@@ -1,17 +1,17 @@
 //! `/api/v1/{collection}` and `/api/v1/{collection}/{id}`.
 
 use actix_web::web::{Data, Path, Payload};
-use actix_web::{HttpRequest, HttpResponse};
-use uuid::Uuid;
+use actix_web::{HttpRequest, HttpResponse, http};
 
 use super::error::Failure;
 use super::{body, conditions, envelope};
 use crate::app::App;
 use crate::service::records::create::{Created, create as create_records};
 use crate::service::records::delete::delete as delete_record;
-use crate::service::records::update::{Change, Method, update};
+use crate::service::records::update::{Change, Method, update as change_record};
+use crate::service::records::version::OTHER_STATE;
 use crate::service::records::{Preconditions, read};
-use crate::service::{Code, Ctx, Error};
+use crate::service::{Ctx, Error};
 
 type Answer = Result<HttpResponse, Failure>;
 
@@ -35,73 +35,48 @@ pub async fn create(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<S
 pub async fn get(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<(String, String)>) -> Answer {
     let (collection, id) = path.into_inner();
     let conditions = conditions::read(request.headers())?;
-    let got = read::get(&app.service, &ctx, &collection, parse_id(&id)?, request.query_string()).await?;
+    let got = read::get(&app.service, &ctx, &collection, &id, request.query_string()).await?;
     Ok(match not_modified(&conditions, &got)? {
         Some(response) => response,
         None => envelope::got(got),
     })
 }
 
-/// `PUT /api/v1/{collection}/{id}`
-pub async fn put(
+/// `PUT` and `PATCH /api/v1/{collection}/{id}`
+pub async fn update(
     app: Data<App>,
     ctx: Ctx,
     request: HttpRequest,
     path: Path<(String, String)>,
     payload: Payload,
 ) -> Answer {
-    change(&app, &ctx, &request, &path, payload, Method::Replace).await
-}
-
-/// `PATCH /api/v1/{collection}/{id}`
-pub async fn patch(
-    app: Data<App>,
-    ctx: Ctx,
-    request: HttpRequest,
-    path: Path<(String, String)>,
-    payload: Payload,
-) -> Answer {
-    change(&app, &ctx, &request, &path, payload, Method::Merge).await
+    let (collection, id) = path.into_inner();
+    let (method, types) = match request.method() == http::Method::PATCH {
+        true => (Method::Merge, body::MERGE_PATCH),
+        false => (Method::Replace, body::RECORD),
+    };
+    app.service.may_update(&ctx, &collection, method)?;
+    let conditions = conditions::read(request.headers())?;
+    let body = body::read(&request, payload, types, app.limits.body, app.limits.patience).await?;
+    let raw = request.query_string();
+    let change = Change { collection: &collection, id: &id, raw, conditions: &conditions, body: &body };
+    Ok(envelope::written(&collection, &change_record(&app.service, &ctx, method, change).await?))
 }
 
 /// `DELETE /api/v1/{collection}/{id}`
 pub async fn delete(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<(String, String)>) -> Answer {
     let (collection, id) = path.into_inner();
-    let (id, conditions) = (parse_id(&id)?, conditions::read(request.headers())?);
-    delete_record(&app.service, &ctx, &collection, id, request.query_string(), &conditions).await?;
+    let conditions = conditions::read(request.headers())?;
+    delete_record(&app.service, &ctx, &collection, &id, request.query_string(), &conditions).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-async fn change(
-    app: &App,
-    ctx: &Ctx,
-    request: &HttpRequest,
-    (collection, id): &(String, String),
-    payload: Payload,
-    method: Method,
-) -> Answer {
-    app.service.may_update(ctx, collection, method)?;
-    let types = if method == Method::Merge { body::MERGE_PATCH } else { body::RECORD };
-    let (id, conditions) = (parse_id(id)?, conditions::read(request.headers())?);
-    let body = body::read(request, payload, types, app.limits.body, app.limits.patience).await?;
-    let change = Change { collection, id, raw: request.query_string(), conditions: &conditions, body: &body };
-    Ok(envelope::written(collection, &update(&app.service, ctx, method, change).await?))
 }
 
 /// The answer to a conditional GET that needs no body; 412 when `If-Match` does not hold.
 fn not_modified(conditions: &Preconditions, got: &read::Got) -> Result<Option<HttpResponse>, Error> {
     let Some(version) = got.version else { return Ok(None) };
     if conditions.if_match.as_ref().is_some_and(|condition| !condition.names(Some(version))) {
-        return Err(Error::precondition("the record is in another state"));
+        return Err(Error::precondition(OTHER_STATE));
     }
     let same = conditions.if_none_match.as_ref().is_some_and(|condition| condition.names(Some(version)));
     Ok(same.then(|| HttpResponse::NotModified().insert_header(("etag", envelope::quoted(version))).finish()))
-}
-
-fn parse_id(text: &str) -> Result<Uuid, Error> {
-    let hyphenated = text.len() == 36;
-    Uuid::parse_str(text).ok().filter(|_| hyphenated).ok_or_else(|| {
-        let message = "a record's id is a UUID such as 0190b5a3-8d2e-7c4f-9a1b-2c3d4e5f6071".to_owned();
-        Error::at(Code::ValidationError, "?id".to_owned(), "invalid", message)
-    })
 }

@@ -3,14 +3,17 @@
 //! Called while the document is built. A filter's schema is that of the operand, without the rules that bind only
 //! stored values: `title=ab` is a fair question where titles have three characters.
 
-use mainstay_crds::filter::{MAX_LEAVES, Op};
+use mainstay_crds::field::text::NO_NUL;
+use mainstay_crds::filter::Op;
 use mainstay_crds::name::Name;
 use mainstay_crds::schema::Field;
+use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
 
 use super::{View, raw};
+use crate::query::filter::MAX_VALUES;
 use crate::query::page::MAX_OFFSET;
 use crate::query::{RESERVED, include};
 
@@ -18,7 +21,9 @@ use crate::query::{RESERVED, include};
 const MAX_INCLUDE_PATHS: usize = 200;
 
 /// One or more entity tags, or `*`; RFC 9110, section 13.1.
-const ENTITY_TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#;
+const ENTITY_TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$"#;
+/// What base64url is written with.
+const CURSOR: &str = "^[A-Za-z0-9_-]+$";
 
 /// Parameters of a list.
 pub fn list(view: &View<'_>) -> Vec<Parameter> {
@@ -29,11 +34,12 @@ pub fn list(view: &View<'_>) -> Vec<Parameter> {
     parameters.push(query("limit", "Most records on a page.", limit));
     let offset = json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": MAX_OFFSET });
     parameters.push(query("offset", "Skips this many records. For more, use `cursor`.", offset));
-    let cursor = "Goes on after the last page: its `next_cursor`, with the same filters and sort, without `offset`.";
-    parameters.push(query("cursor", cursor, json!({ "type": "string" })));
+    let cursor = "Goes on after the last page: its `next_cursor` as it is, with the same filters and sort, without \
+        `offset`. Any other is refused.";
+    parameters.push(query("cursor", cursor, json!({ "type": "string", "pattern": CURSOR })));
     let names: Vec<&str> = readable(view).map(|field| field.name.as_str()).collect();
     let fields = "Answers these fields alone.";
-    parameters.push(array("fields", fields, json!({ "type": "string", "enum": names }), Some(names.len())));
+    parameters.push(set("fields", fields, &names, names.len()));
     parameters.extend(included(view));
     let count = json!({ "type": "string", "enum": ["exact"] });
     parameters.push(query("count", "Counts all matches, as `meta.total`.", count));
@@ -44,8 +50,7 @@ pub fn list(view: &View<'_>) -> Vec<Parameter> {
 pub fn included(view: &View<'_>) -> Option<Parameter> {
     let paths = include_paths(view);
     let description = "Adds the records that these references point to, as `included`.";
-    let item = json!({ "type": "string", "enum": paths });
-    (!paths.is_empty()).then(|| array("include", description, item, Some(include::MAX_EDGES.min(paths.len()))))
+    (!paths.is_empty()).then(|| set("include", description, &paths, include::MAX_PATHS.min(paths.len())))
 }
 
 /// The record's id in the path.
@@ -55,7 +60,7 @@ pub fn id() -> Parameter {
         .name("id")
         .parameter_in(ParameterIn::Path)
         .required(Required::True)
-        .description(Some("The record's id."))
+        .description(Some("The record's id: any UUID (RFC 9562) but nil and max."))
         .schema(Some(schema))
         .build()
 }
@@ -92,7 +97,7 @@ fn filter(field: &Field, op: Op) -> Parameter {
         Op::Isnull => query(&parameter, &description, json!({ "type": "boolean" })),
         Op::In | Op::Nin => {
             let description = format!("{description} A comma in a value is written `\\,`.");
-            array(&parameter, &description, operand(field, op), Some(MAX_LEAVES))
+            array(&parameter, &description, operand(field, op), MAX_VALUES).build()
         }
         _ => query(&parameter, &description, operand(field, op)),
     }
@@ -123,10 +128,10 @@ fn operand(field: &Field, op: Op) -> Json {
         Some(item) => (item.name(), item.json_schema()),
         None => (field.kind.name(), field.kind.json_schema()),
     };
-    let kept = match kind {
-        "text" => &["type"][..],
-        _ => &["type", "format", "enum", "pattern"][..],
-    };
+    if kind == "text" {
+        return json!({ "type": "string", "pattern": NO_NUL });
+    }
+    let kept = ["type", "format", "enum", "pattern"];
     let all = schema.as_object().cloned().unwrap_or_default();
     let mut schema: Map<String, Json> =
         all.into_iter().filter(|(keyword, _)| kept.contains(&keyword.as_str())).collect();
@@ -149,8 +154,7 @@ fn sort(view: &View<'_>) -> Option<Parameter> {
     let keys: Vec<String> = sortable.flat_map(|field| [field.name.to_string(), format!("-{}", field.name)]).collect();
     let description = "The order: fields, from high to low with `-`, each at most once. Null comes before every value. \
         The id is always the last key.";
-    let item = json!({ "type": "string", "enum": keys });
-    (!keys.is_empty()).then(|| array("sort", description, item, Some(keys.len() / 2)))
+    (!keys.is_empty()).then(|| set("sort", description, &keys, keys.len() / 2))
 }
 
 /// Dotted paths of references, shorter ones first.
@@ -181,12 +185,16 @@ fn query(name: &str, description: &str, schema: Json) -> Parameter {
 }
 
 /// A list of values in one parameter, separated by commas.
-fn array(name: &str, description: &str, item: Json, max: Option<usize>) -> Parameter {
-    let mut schema = json!({ "type": "array", "items": item, "minItems": 1 });
-    if let Some(max) = max {
-        schema["maxItems"] = json!(max);
-    }
-    builder(name, description, schema).style(Some(ParameterStyle::Form)).explode(Some(false)).build()
+fn array(name: &str, description: &str, item: Json, max: usize) -> ParameterBuilder {
+    let schema = json!({ "type": "array", "items": item, "minItems": 1, "maxItems": max });
+    builder(name, description, schema).style(Some(ParameterStyle::Form)).explode(Some(false))
+}
+
+/// As [`array`], of words that may each be there once.
+fn set(name: &str, description: &str, words: &[impl Serialize], max: usize) -> Parameter {
+    let item = json!({ "type": "string", "enum": words });
+    let schema = json!({ "type": "array", "items": item, "minItems": 1, "maxItems": max, "uniqueItems": true });
+    array(name, description, Json::Null, max).schema(Some(raw(schema))).build()
 }
 
 fn builder(name: &str, description: &str, schema: Json) -> ParameterBuilder {

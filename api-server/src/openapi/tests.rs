@@ -152,7 +152,7 @@ fn filters_are_typed_and_reserved_names_win() {
     let find = |name: &str| parameters.iter().find(|parameter| parameter["name"] == name);
     let names: BTreeSet<_> = parameters.iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
     assert_eq!(names.len(), parameters.len(), "a parameter twice");
-    assert_eq!(find("title").unwrap()["schema"], json!({ "type": "string" }));
+    assert_eq!(find("title").unwrap()["schema"], json!({ "type": "string", "pattern": "^[^\\x00]*$" }));
     assert_eq!(find("hot").unwrap()["schema"]["type"], "boolean");
     assert_eq!(find("closes_at__isnull").unwrap()["schema"], json!({ "type": "boolean" }));
     assert_eq!(find("status__in").unwrap()["explode"], false);
@@ -160,6 +160,10 @@ fn filters_are_typed_and_reserved_names_win() {
     assert_eq!(find("rank__gte").unwrap()["schema"]["minimum"], json!(-9_007_199_254_740_991_i64));
     assert!(find("volume").unwrap()["schema"]["pattern"].as_str().unwrap().starts_with("^-?"));
     assert_eq!(find("limit").unwrap()["schema"]["maximum"], 200);
+    for once in ["sort", "fields", "include"] {
+        assert_eq!(find(once).unwrap()["schema"]["uniqueItems"], true, "{once}");
+    }
+    assert_eq!(find("cursor").unwrap()["schema"]["pattern"], "^[A-Za-z0-9_-]+$");
     assert!(find("limit__eq").is_some() && find("title__eq").is_none());
     assert!(find("token").is_none() && find("extra").is_none() && find("extra__isnull").is_some());
     let include = &find("include").unwrap()["schema"]["items"]["enum"];

@@ -3,12 +3,16 @@
 //! Every parameter that is not reserved is a filter; an unknown one is a problem with the nearest valid name.
 
 use mainstay_crds::field::FieldKind;
-use mainstay_crds::filter::{Filter, MAX_LEAVES, Op, Operand};
+use mainstay_crds::filter::{Filter, Op, Operand};
 use mainstay_crds::name::did_you_mean;
 use mainstay_crds::{Problems, Value};
 
 use super::params::{self, Params};
 use super::{Context, RESERVED};
+
+/// At most this many values of one `in` or `nin`. There is no limit over all parameters but that of the URL: each of them
+/// can be given once.
+pub const MAX_VALUES: usize = 100;
 
 /// The conjunction of all filter parameters; `None` without one.
 pub fn parse(params: &Params, context: Context<'_>, problems: &mut Problems) -> Option<Filter> {
@@ -23,10 +27,10 @@ pub fn parse(params: &Params, context: Context<'_>, problems: &mut Problems) -> 
                 Some(_) => problems.add("given_twice", format!("`{name}` may be given once")),
                 None => tests.push((field, op, operands)),
             }
+            if tests.iter().any(|(f, o, joined)| (*f, *o) == (field, op) && joined.len() > MAX_VALUES) {
+                problems.add("too_many", format!("`{name}` takes at most {MAX_VALUES} values"));
+            }
         });
-    }
-    if tests.iter().map(|(_, _, operands)| operands.len()).sum::<usize>() > MAX_LEAVES {
-        problems.add("too_many_leaves", format!("a filter has at most {MAX_LEAVES} operands"));
     }
     let mut filters: Vec<Filter> =
         tests.into_iter().map(|(field, op, operands)| Filter::Test { field, op, operands }).collect();
@@ -38,10 +42,7 @@ fn resolve(name: &str, context: Context<'_>, problems: &mut Problems) -> Option<
         problems.add("not_supported", format!("`{name}` is not supported yet"));
         return None;
     }
-    let (field, op) = match name.rsplit_once("__") {
-        None => (name, Some(Op::Eq)),
-        Some((field, op)) => (field, Op::from_name(op)),
-    };
+    let (field, op) = name.rsplit_once("__").unwrap_or((name, Op::Eq.name()));
     let visible = |position: &usize| (context.visible)(context.collection, *position);
     let Some(position) = context.collection.position(field).filter(visible) else {
         problems.push(
@@ -52,13 +53,13 @@ fn resolve(name: &str, context: Context<'_>, problems: &mut Problems) -> Option<
         return None;
     };
     let allowed = context.collection.fields[position].kind.operators();
-    match op.filter(|op| allowed.contains(op)) {
+    match Op::from_name(op).filter(|op| allowed.contains(op)) {
         Some(op) => Some((position, op)),
         None => {
             let kind = context.collection.fields[position].kind.name();
             let names: Vec<&str> = allowed.iter().map(|op| op.name()).collect();
-            let message = format!("`{name}`: a {kind} field has the operators {}", names.join(", "));
-            problems.push("unknown_operator", message, None);
+            let message = format!("`{name}`: a field of the kind {kind} has the operators {}", names.join(", "));
+            problems.push("unknown_operator", message, did_you_mean(op, names));
             None
         }
     }

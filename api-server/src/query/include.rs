@@ -7,8 +7,8 @@ use super::Context;
 
 /// References are followed at most this deep.
 pub const MAX_DEPTH: usize = 3;
-/// At most this many edges in all.
-pub const MAX_EDGES: usize = 10;
+/// At most this many paths.
+pub const MAX_PATHS: usize = 10;
 
 /// One reference to follow.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,15 +25,20 @@ pub struct Include {
 pub fn parse(text: &str, context: Context<'_>, problems: &mut Problems) -> Option<Vec<Include>> {
     let before = problems.len();
     let mut tree = Vec::new();
-    for path in text.split(',') {
+    let paths: Vec<&str> = text.split(',').collect();
+    if paths.len() > MAX_PATHS {
+        problems.add("too_many", format!("`include` takes at most {MAX_PATHS} paths"));
+        return None;
+    }
+    for (position, path) in paths.iter().enumerate() {
+        if paths[..position].contains(path) {
+            problems.add("given_twice", format!("`{path}` is asked for twice"));
+        }
         let steps: Vec<&str> = path.split('.').collect();
         match steps.len() > MAX_DEPTH {
             true => problems.add("too_deep", format!("`{path}` follows more than {MAX_DEPTH} references")),
             false => add(&mut tree, &steps, context, problems),
         }
-    }
-    if edges(&tree) > MAX_EDGES {
-        problems.add("too_many", format!("`include` follows at most {MAX_EDGES} references"));
     }
     (problems.len() == before).then_some(tree)
 }
@@ -50,8 +55,4 @@ fn add(tree: &mut Vec<Include>, steps: &[&str], context: Context<'_>, problems: 
         tree.len() - 1
     });
     add(&mut tree[known].then, rest, Context { collection, ..context }, problems);
-}
-
-fn edges(tree: &[Include]) -> usize {
-    tree.iter().map(|include| 1 + edges(&include.then)).sum()
 }

@@ -78,7 +78,8 @@ fn name_as_sent(part: &str) -> String {
     part.split('=').next().unwrap_or_default().chars().take(80).collect()
 }
 
-fn decode(text: &str) -> Option<String> {
+/// Decodes one name or value; `None` for what is not percent-encoded UTF-8.
+pub fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

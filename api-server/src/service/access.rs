@@ -118,3 +118,6 @@ fn rules(access: &Access, action: Action) -> &[Rule] {
         Action::Delete => &access.delete,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -147,6 +147,16 @@ fn outcome(ctx: &Ctx, target: &Target, record: &[Value<'_>], created: bool, read
     Written { created, id: id_of(record), version: version_of(record), json }
 }
 
+/// The id that a path names. Asked after access, which comes before every other question.
+fn parse_id(text: &str) -> Result<Uuid, Error> {
+    let hyphenated = text.len() == 36;
+    Uuid::parse_str(text).ok().filter(|_| hyphenated).ok_or_else(|| {
+        let message = "a record's id is a UUID such as 0190b5a3-8d2e-7c4f-9a1b-2c3d4e5f6071".to_owned();
+        // As a parameter's, since a JSON Pointer names a place in the body.
+        Error::at(Code::ValidationError, "?id".to_owned(), "invalid", message)
+    })
+}
+
 /// Parameters are refused where a request takes none.
 fn no_parameters(raw: &str) -> Result<(), Error> {
     query::none(raw).map_err(Error::invalid)

@@ -65,6 +65,16 @@ fn push_lock(lock: bool, dialect: Dialect, sql: &mut Sql) {
     }
 }
 
+/// Appends `LIMIT`. SQLite plans a statement again whenever a bare parameter there is bound anew; of a sum it does not.
+fn push_limit(rows: u64, dialect: Dialect, sql: &mut Sql) {
+    let rows = Value::Integer(i64::try_from(rows).unwrap_or(i64::MAX));
+    sql.push(match dialect {
+        Dialect::Postgres => " LIMIT ",
+        Dialect::Sqlite => " LIMIT 0 + ",
+    });
+    sql.bind(ColumnType::Integer, rows);
+}
+
 /// The column's type; a position outside the collection reads as text, and fails in the database.
 fn column_type(collection: &Collection, field: usize) -> ColumnType {
     collection.fields.get(field).map_or(ColumnType::Text, |field| field.kind.column())

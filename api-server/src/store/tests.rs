@@ -18,6 +18,7 @@ use super::schema::{Applied, applied, apply};
 use super::{Abort, Conn, DatabaseUrl, Error, PoolOptions, Store, records};
 
 mod connections;
+mod filters;
 mod keyset;
 mod migrations;
 mod values;

@@ -55,6 +55,16 @@ fn access() {
 }
 
 #[test]
+fn references() {
+    scenario("references");
+}
+
+#[test]
+fn hidden() {
+    scenario("hidden");
+}
+
+#[test]
 fn http() {
     scenario("http");
 }

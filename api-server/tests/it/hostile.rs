@@ -158,6 +158,34 @@ fn bodies_that_are_too_much() {
 }
 
 #[test]
+fn more_problems_than_anyone_reads() {
+    on_both(|server, _| {
+        let names: Value = (0..50_000).map(|n| (format!("f{n}"), json!(1))).collect::<serde_json::Map<_, _>>().into();
+        let answer = server.admin.post("/api/v1/things", &names);
+        assert_eq!(answer.status, 400);
+        let details = answer.body["details"].as_array().unwrap();
+        assert_eq!(details.len(), 1001);
+        // The missing label is one of them.
+        assert_eq!(details[1000]["message"], "49001 more problems are not listed");
+    });
+}
+
+#[test]
+fn a_chain_of_references_as_long_as_a_delete_may_follow() {
+    on_both(|server, _| {
+        let id = |n: usize| format!("00000000-0000-7000-8000-{n:012x}");
+        let note = |n: usize| json!({ "id": id(n), "text": id(n), "reply": n.checked_sub(1).map(id) });
+        for start in (0..9_000).step_by(1_000) {
+            let notes: Vec<Value> = (start..start + 1_000).map(note).collect();
+            assert_eq!(server.anonymous.post("/api/v1/notes", &json!(notes)).status, 201);
+        }
+        let gone = server.anonymous.send(reqwest::Method::DELETE, &format!("/api/v1/notes/{}", id(0)), &[], None);
+        assert_eq!(gone.unwrap().status, 204);
+        assert_eq!(server.anonymous.get("/api/v1/notes", &[]).body["data"], json!([]));
+    });
+}
+
+#[test]
 fn requests_that_are_hardly_http() {
     on_both(|server, _| {
         let address = server.url.strip_prefix("http://").unwrap().to_owned();
@@ -210,4 +238,36 @@ fn unbounded_filter_shapes_do_not_grow_the_server() {
         let read = client.get(&things).header("X-API-Key", ADMIN_KEY).query(&[("count__in", over.join(","))]).send();
         assert_eq!(read.unwrap().status().as_u16(), 400);
     });
+}
+
+#[test]
+fn every_parameter_of_a_list_at_once() {
+    on_both(|server, client| {
+        let document: Value = client.get(format!("{}/openapi.json", server.url)).send().unwrap().json().unwrap();
+        let parameters = document["paths"]["/api/v1/things"]["get"]["parameters"].as_array().unwrap();
+        let query: Vec<(&str, &str)> = parameters.iter().filter_map(sample).collect();
+        assert!(query.len() > 100, "{query:?}");
+        let things = format!("{}/api/v1/things", server.url);
+        let read = client.get(&things).header("X-API-Key", ADMIN_KEY).query(&query).send().unwrap();
+        assert_eq!(read.status().as_u16(), 200, "{}", read.text().unwrap());
+    });
+}
+
+/// A parameter with a value that its schema allows; none for the cursor, which only a page gives.
+fn sample(parameter: &Value) -> Option<(&str, &str)> {
+    let schema = match &parameter["schema"]["items"] {
+        Value::Null => &parameter["schema"],
+        items => items,
+    };
+    let name = parameter["name"].as_str().filter(|name| *name != "cursor")?;
+    let kind = schema["type"].as_str().or_else(|| schema["type"][0].as_str())?;
+    let value = match (schema["enum"][0].as_str(), schema["format"].as_str(), kind) {
+        (Some(word), ..) => word,
+        (_, Some("uuid"), _) => "00000000-0000-7000-8000-000000000001",
+        (_, Some("date-time"), _) => "2024-01-01T00:00:00Z",
+        (_, Some("date"), _) => "2024-01-01",
+        (_, _, "boolean") => "true",
+        _ => "1",
+    };
+    Some((name, value))
 }

@@ -2,7 +2,9 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod cli;
+mod compression;
 mod conformance;
+mod coverage;
 mod faults;
 mod hostile;
 mod model;

@@ -103,7 +103,8 @@ fn parse(text: &str) -> Vec<Request> {
     let mut in_headers = false;
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let method = line.split(' ').next().unwrap_or_default();
-        let starts = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "WALK"].contains(&method);
+        let starts =
+            ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "WALK"].contains(&method);
         if starts {
             let path = line.split_once(' ').map_or(String::new(), |(_, path)| path.trim().to_owned());
             requests.push(Request { method: method.to_owned(), path, headers: Vec::new(), body: String::new() });
@@ -125,6 +126,7 @@ fn parse(text: &str) -> Vec<Request> {
 fn mask(text: &str) -> String {
     let text = mask_after(text, "\"created_at\":\"", '"');
     let text = mask_after(&text, "\"updated_at\":\"", '"');
+    let text = mask_after(&text, "\"stamp\":\"", '"');
     let Some((version, rest)) = text.strip_prefix('"').and_then(|tag| tag.split_once('-')) else { return text };
     let is_tag = version.bytes().all(|byte| byte.is_ascii_digit()) && rest.ends_with('"');
     if is_tag { format!("\"{version}-*\"") } else { text.clone() }

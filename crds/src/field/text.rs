@@ -18,7 +18,7 @@ use crate::value::Value;
 pub const ROW: KindRow = KindRow { name: "text", options: &["minLength", "maxLength", "pattern", "format"], build };
 
 /// Text that databases and published patterns agree on.
-const NO_NUL: &str = r"^[^\x00]*$";
+pub const NO_NUL: &str = r"^[^\x00]*$";
 
 /// A named form of text.
 #[derive(Debug)]

@@ -26,7 +26,7 @@ pub enum Shape {
 /// The schema of one shape of the collection's records. Self-contained: no references, no `$defs`.
 ///
 /// In bodies of PUT and PATCH the system and `readOnly` fields are allowed, so that an answer can be sent back, and
-/// are marked `readOnly`. Only nullable fields take null, in a patch too: a required field cannot be reset.
+/// are marked `readOnly`; so are required `immutable` ones in a patch. Only nullable fields take null, in a patch too: a required field cannot be reset.
 pub fn json_schema(collection: &Collection, shape: Shape) -> Json {
     let mut properties = Map::new();
     let mut required = Vec::new();
@@ -87,7 +87,9 @@ fn property(field: &Field, position: usize, shape: Shape) -> Json {
     if let Some(example) = &field.example {
         members.insert("examples".to_owned(), json!([example]));
     }
-    if body && (field.read_only || position < SYSTEM_FIELDS && shape != Shape::Create) {
+    // A stored record has a value in every required field: an immutable one can only be repeated.
+    let fixed = field.immutable && field.required && shape == Shape::Patch;
+    if body && (field.read_only || fixed || position < SYSTEM_FIELDS && shape != Shape::Create) {
         members.insert("readOnly".to_owned(), Json::Bool(true));
     }
     if body && field.write_only {

@@ -6,15 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use mainstay_crds::Problems;
 use mainstay_crds::field::Kind;
 use mainstay_crds::field::reference::OnDelete;
 use mainstay_crds::schema::{Collection, Schema};
+use mainstay_crds::{Problems, Value};
 use uuid::Uuid;
 
-use super::Tx;
-use crate::service::{Code, Error};
-use crate::store::{self, Conn, records};
+use super::{Target, Tx, conflict, draft};
+use crate::service::access::{Action, Grant, grant};
+use crate::service::{Code, Ctx, Error};
+use crate::store::{self, Abort, Conn, records};
 
 /// A delete changes at most this many records.
 pub const MAX_RECORDS: usize = 10_000;
@@ -31,30 +32,40 @@ struct Effects {
 }
 
 /// Deletes the record and carries out every `onDelete` that follows from it.
-pub fn delete(conn: &mut Conn, schema: &Schema, collection: &Arc<Collection>, id: Uuid, now: i64) -> Tx<()> {
+pub fn delete(conn: &mut Conn, ctx: &Ctx, target: &Target, id: Uuid) -> Tx<()> {
+    let Target { schema, collection } = target;
     let mut effects = Effects::default();
     effects.delete.insert((collection.name.to_string(), id));
-    follow(conn, schema, collection, vec![id], &mut effects)?;
-    refuse_restricted(&effects, schema)?;
-    match carry_out(conn, schema, &effects, now) {
+    // A list of what is still to be followed, not recursion: a chain of references may be as long as the limit.
+    let mut ahead = vec![(Arc::clone(collection), vec![id])];
+    while let Some((collection, ids)) = ahead.pop() {
+        ahead.extend(follow(conn, schema, &collection, &ids, &mut effects)?);
+    }
+    refuse_restricted(ctx, &effects, schema)?;
+    match carry_out(conn, ctx, schema, &effects) {
         // A referrer appeared after the look; the next try sees it.
-        Err(store::Error::ForeignKey { .. }) => Err(store::Error::Retry.into()),
-        outcome => Ok(outcome?),
+        Err(Abort::Store(store::Error::ForeignKey { .. })) => Err(store::Error::Retry.into()),
+        outcome => outcome,
     }
 }
 
+/// Records of one collection whose referrers are to be looked for.
+type Ahead = (Arc<Collection>, Vec<Uuid>);
+
+/// Notes what becomes of the referrers of `ids`; gives those that are deleted too.
 fn follow(
     conn: &mut Conn,
     schema: &Schema,
-    collection: &Arc<Collection>,
-    ids: Vec<Uuid>,
+    collection: &Collection,
+    ids: &[Uuid],
     effects: &mut Effects,
-) -> Tx<()> {
+) -> Tx<Vec<Ahead>> {
+    let mut ahead = Vec::new();
     for (referrer, field) in schema.referrers(collection.name.as_str()) {
         let Kind::Reference(reference) = &referrer.fields[field].kind else { continue };
         let left = MAX_RECORDS.saturating_sub(effects.delete.len() + effects.set_null.len());
         let limit = u32::try_from(left + 1).unwrap_or(u32::MAX);
-        let found = records::referrers(conn, referrer, field, &ids, limit, true)?;
+        let found = records::referrers(conn, referrer, field, ids, limit, true)?;
         if found.len() > left {
             let message = format!("the delete would change more than {MAX_RECORDS} records; delete some of them first");
             return Err(Error::new(Code::Conflict, message).into());
@@ -66,19 +77,20 @@ fn follow(
             OnDelete::Cascade => {
                 let new: Vec<Uuid> = rows.filter(|row| effects.delete.insert(row.clone())).map(|(_, id)| id).collect();
                 if !new.is_empty() {
-                    follow(conn, schema, referrer, new, effects)?;
+                    ahead.push((Arc::clone(referrer), new));
                 }
             }
         }
     }
-    Ok(())
+    Ok(ahead)
 }
 
-fn refuse_restricted(effects: &Effects, schema: &Schema) -> Tx<()> {
+fn refuse_restricted(ctx: &Ctx, effects: &Effects, schema: &Schema) -> Tx<()> {
     let mut problems = Problems::new();
     for ((name, id), field) in effects.restrict.iter().filter(|(row, _)| !effects.delete.contains(row)).take(10) {
-        let field = schema.get(name).map_or_else(String::new, |collection| collection.fields[*field].name.to_string());
-        problems.add("restricted", format!("{name} {id} refers to it by `{field}`"));
+        let Some(collection) = schema.get(name) else { continue };
+        let field = &collection.fields[*field].name;
+        problems.add("restricted", format!("{} refers to it by `{field}`", told(ctx, collection, *id)));
     }
     match problems.is_empty() {
         true => Ok(()),
@@ -89,17 +101,52 @@ fn refuse_restricted(effects: &Effects, schema: &Schema) -> Tx<()> {
     }
 }
 
-fn carry_out(conn: &mut Conn, schema: &Schema, effects: &Effects, now: i64) -> Result<(), store::Error> {
+/// Deletes first, so that what goes holds no key that a record without its reference would take.
+fn carry_out(conn: &mut Conn, ctx: &Ctx, schema: &Arc<Schema>, effects: &Effects) -> Tx<()> {
     conn.defer_references()?;
-    for ((name, id), fields) in effects.set_null.iter().filter(|(row, _)| !effects.delete.contains(row)) {
-        if let Some(collection) = schema.get(name) {
-            records::set_null(conn, collection, *id, fields, now)?;
-        }
-    }
     for (name, id) in &effects.delete {
         if let Some(collection) = schema.get(name) {
             records::delete(conn, collection, *id)?;
         }
     }
-    conn.settle_references()
+    for ((name, id), fields) in effects.set_null.iter().filter(|(row, _)| !effects.delete.contains(row)) {
+        if let Some(collection) = schema.get(name) {
+            let target = Target { schema: Arc::clone(schema), collection: Arc::clone(collection) };
+            refuse_broken(conn, ctx, &target, *id, fields)?;
+            records::set_null(conn, collection, *id, fields, ctx.now)?;
+        }
+    }
+    Ok(conn.settle_references()?)
+}
+
+/// A referrer by its id, for those who may read all of its collection.
+fn told(ctx: &Ctx, collection: &Collection, id: Uuid) -> String {
+    match grant(ctx, collection, Action::Read) {
+        Grant::Everything => format!("{} {id}", collection.name),
+        _ => format!("a record of {}", collection.name),
+    }
+}
+
+/// Without its reference a record must still keep the rules of its collection.
+fn refuse_broken(conn: &mut Conn, ctx: &Ctx, target: &Target, id: Uuid, fields: &[usize]) -> Tx<()> {
+    let Target { collection, .. } = target;
+    if collection.checks.is_empty() && collection.unique.is_empty() {
+        return Ok(());
+    }
+    let Some(mut record) = records::select_record(conn, collection, id, false)? else { return Ok(()) };
+    for field in fields {
+        record[*field] = Value::Null;
+    }
+    let refuse = |code: Code, rule: &'static str, message: &str| {
+        let what = told(ctx, collection, id);
+        let message = format!("{what} refers to it and may not lose the reference: {message}");
+        Err(Error::at(code, String::new(), rule, message).into())
+    };
+    if let Some(broken) = draft::broken_checks(collection, &record, "").first() {
+        return refuse(Code::Unprocessable, "check", &broken.message);
+    }
+    match conflict::explain(conn, target, &record, "", false)?.into_vec().first() {
+        Some(taken) => refuse(Code::Conflict, "taken", &taken.message),
+        None => Ok(()),
+    }
 }

@@ -23,7 +23,7 @@ pub fn explain(conn: &mut Conn, target: &Target, record: &Record, path: &str, cr
         taken(ID, "the id is taken".to_owned());
     }
     for key in &collection.unique {
-        if taken_by(conn, collection, schema, key, record)? {
+        if taken_by(conn, collection, schema, key, record, created)? {
             taken(key.fields[0], message(collection, key));
         }
     }

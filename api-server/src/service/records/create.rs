@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mainstay_crds::schema::Collection;
 use mainstay_crds::{Problem, Problems, json};
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -118,6 +119,10 @@ pub(super) async fn insert(
     }
 }
 
+fn refers_to_itself(collection: &Collection) -> bool {
+    collection.fields.iter().any(|field| field.target() == Some(&collection.name))
+}
+
 /// Everything that the transaction needs, shared by its tries.
 struct Insert {
     ctx: Ctx,
@@ -151,6 +156,11 @@ impl Insert {
             let records: Vec<_> = paths.iter().cloned().zip(records.iter().map(Vec::as_slice)).collect();
             references::check(conn, ctx, target, &records)?;
         }
+        // Records of one array may refer to later ones.
+        let deferred = records.len() > 1 && refers_to_itself(&target.collection);
+        if deferred {
+            conn.defer_references()?;
+        }
         let mut taken = Problems::new();
         let mut refused = false;
         for (record, path) in records.iter().zip(paths) {
@@ -161,6 +171,9 @@ impl Insert {
         }
         if refused {
             return Err(conflict::refusal(taken));
+        }
+        if deferred {
+            conn.settle_references()?;
         }
         let ids: Vec<Uuid> = records.iter().map(|record| id_of(record)).collect();
         let granted = covered(conn, target, grant, &ids)?;

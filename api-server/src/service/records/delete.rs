@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::access::{self, Action, Grant};
 use super::update::{find, require_condition};
-use super::version::Preconditions;
-use super::{Target, Tx, cascade, covers, no_parameters, version_of};
+use super::version::{OTHER_STATE, Preconditions};
+use super::{Target, Tx, cascade, covers, no_parameters, parse_id, version_of};
 use crate::service::{Ctx, Error, Service};
 use crate::store::{self, Abort, Conn, records};
 
@@ -19,12 +19,13 @@ pub async fn delete(
     service: &Service,
     ctx: &Ctx,
     name: &str,
-    id: Uuid,
+    id: &str,
     raw: &str,
     conditions: &Preconditions,
 ) -> Result<(), Error> {
     let target = service.target(name)?;
     let grant = access::require(ctx, &target.collection, Action::Delete)?;
+    let id = parse_id(id)?;
     no_parameters(raw)?;
     require_condition(&target, conditions)?;
     let job = Arc::new(Delete { ctx: ctx.clone(), target, grant, id, conditions: conditions.clone() });
@@ -57,9 +58,9 @@ impl Delete {
             return Err(access::forbidden_row(&target.collection).into());
         }
         if !conditions.allow(Some(version_of(&stored))) {
-            return Err(Error::precondition("the record has changed: read it again").into());
+            return Err(Error::precondition(OTHER_STATE).into());
         }
-        cascade::delete(conn, &target.schema, &target.collection, *id, ctx.now)
+        cascade::delete(conn, ctx, target, *id)
     }
 
     /// After a commit whose outcome is unknown: the record is gone, or it stays unknown.

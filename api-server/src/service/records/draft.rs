@@ -10,8 +10,11 @@ use mainstay_crds::{Problem, Problems, Value};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::access::may_write;
+use super::access::{may_read, may_write};
 use crate::service::{Code, Ctx, Error};
+
+/// At most this many problems come with the nearest name.
+const MAX_HINTS: usize = 100;
 
 /// A record's values in the order of the collection's fields.
 pub type Record = Vec<Value<'static>>;
@@ -58,8 +61,8 @@ pub fn create(
     record
 }
 
-/// What PUT makes of a stored record: an absent field takes its default or null; an absent `writeOnly`, `readOnly` or
-/// set `immutable` field keeps its value.
+/// What PUT makes of a stored record: an absent field takes its default or null; one that the caller cannot read or may
+/// not write, and a `readOnly` or set `immutable` one, keeps its value.
 pub fn replace(
     ctx: &Ctx,
     collection: &Collection,
@@ -69,7 +72,7 @@ pub fn replace(
 ) -> Record {
     change(ctx, collection, body, stored, problems, |field, old, problems| {
         let keeps =
-            field.write_only || field.read_only || (field.immutable && !old.is_null()) || !may_write(ctx, field);
+            field.read_only || (field.immutable && !old.is_null()) || !may_read(ctx, field) || !may_write(ctx, field);
         if keeps { old.clone() } else { required(field, default(ctx, field), problems) }
     })
 }
@@ -174,12 +177,13 @@ fn same_system(value: &Value<'_>, stored: &Value<'_>, problems: &mut Problems) {
 
 /// Whether the caller may set the field to `value` where `stored` is (on a create: where the default would be).
 fn settable(ctx: &Ctx, field: &Field, value: &Value<'_>, stored: &Value<'_>, problems: &mut Problems) {
-    if value == stored {
+    // To be allowed what is stored would tell a caller who may not read it that the guess was right.
+    if value == stored && may_read(ctx, field) {
         return;
     }
     if !may_write(ctx, field) {
         problems.add("forbidden", format!("you may not write `{}`", field.name));
-    } else if field.read_only {
+    } else if field.read_only && value != stored {
         problems.hint("read_only", format!("`{}` takes only its default", field.name), "leave it out");
     }
 }
@@ -221,7 +225,9 @@ fn new_id(collection: &Collection, body: &Map<String, Json>, path: Option<Uuid>,
 
 fn refuse_unknown(collection: &Collection, body: &Map<String, Json>, problems: &mut Problems) {
     for name in body.keys().filter(|name| collection.position(name).is_none()) {
-        let hint = did_you_mean(name, collection.fields.iter().map(|field| field.name.as_str()));
+        // A hint costs a comparison with every field: a body of nothing but wrong names gets the first ones.
+        let names = collection.fields.iter().map(|field| field.name.as_str());
+        let hint = if problems.len() < MAX_HINTS { did_you_mean(name, names) } else { None };
         let message = format!("{} has no field `{name}`", collection.name);
         problems.within(name, |problems| problems.push("unknown_field", message, hint));
     }
@@ -262,3 +268,6 @@ fn merge(target: &mut Json, patch: &Json) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

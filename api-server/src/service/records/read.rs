@@ -5,10 +5,9 @@ use std::sync::Arc;
 use mainstay_crds::Value;
 use mainstay_crds::filter::Filter;
 use mainstay_crds::schema::{CREATED_AT, Collection, VERSION};
-use uuid::Uuid;
 
 use super::access::{self, Action};
-use super::{Included, Target, Tx, Version, include, visible};
+use super::{Included, Target, Tx, Version, include, parse_id, visible};
 use crate::query::{self, Context, Include, ListQuery, cursor};
 use crate::service::{Ctx, Error, Service};
 use crate::store::Conn;
@@ -48,9 +47,10 @@ pub struct Listed {
 /// `GET /api/v1/{collection}/{id}`.
 ///
 /// Errors: 401, 403; 404 for a missing record or one that the caller may not see; 400 for parameters.
-pub async fn get(service: &Service, ctx: &Ctx, name: &str, id: Uuid, raw: &str) -> Result<Got, Error> {
+pub async fn get(service: &Service, ctx: &Ctx, name: &str, id: &str, raw: &str) -> Result<Got, Error> {
     let target = service.target(name)?;
     let readable = access::require(ctx, &target.collection, Action::Read)?.into_filter();
+    let id = parse_id(id)?;
     let asked = query::get(raw, context(service, &target, &|c, f| access::may_read(ctx, &c.fields[f])));
     let asked = asked.map_err(Error::invalid)?;
     let whole = asked.fields.is_none() && asked.include.is_empty();

@@ -25,6 +25,16 @@ pub fn guarded(ctx: &Ctx, target: &Target) -> bool {
         .any(|collection| access::grant(ctx, collection, Action::Read) != Grant::Everything)
 }
 
+/// The record with only those references that differ from the stored ones: those that stay are not looked at again, so
+/// that a record can be changed although it refers to what its caller may not read.
+pub fn changed(target: &Target, stored: &[Value<'static>], record: &[Value<'static>]) -> Vec<Value<'static>> {
+    let fields = target.collection.fields.iter();
+    let values = fields.zip(stored).zip(record);
+    values
+        .map(|((field, old), new)| if field.target().is_some() && old == new { Value::Null } else { new.clone() })
+        .collect()
+}
+
 /// A problem for each reference of `records` that points to nothing the caller may read. The path of a record's
 /// problems is its own.
 pub fn check(conn: &mut Conn, ctx: &Ctx, target: &Target, records: &[(String, &[Value<'static>])]) -> Tx<()> {

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::access::{self, Action, Grant};
 use super::create::{insert, malformed};
 use super::draft::{self, Record};
-use super::version::Preconditions;
-use super::{Target, Tx, Written, conflict, covers, id_of, no_parameters, references, version_of, written};
+use super::version::{Condition, OTHER_STATE, Preconditions};
+use super::{Target, Tx, Written, conflict, covers, id_of, no_parameters, parse_id, references, version_of, written};
 use crate::service::{Code, Ctx, Error, Service};
 use crate::store::{self, Abort, Conn, records};
 
@@ -28,8 +28,8 @@ pub enum Method {
 pub struct Change<'a> {
     /// The collection.
     pub collection: &'a str,
-    /// The record.
-    pub id: Uuid,
+    /// The record, as the path names it.
+    pub id: &'a str,
     /// The query string, which must be empty.
     pub raw: &'a str,
     /// `If-Match`, `If-None-Match`.
@@ -45,6 +45,7 @@ pub struct Change<'a> {
 pub async fn update(service: &Service, ctx: &Ctx, method: Method, change: Change<'_>) -> Result<Written, Error> {
     let target = service.target(change.collection)?;
     let (grant, create) = grants(ctx, &target, method)?;
+    let id = parse_id(change.id)?;
     no_parameters(change.raw)?;
     require_condition(&target, change.conditions)?;
     let body = json::parse(change.body, service.json_depth).map_err(malformed)?;
@@ -58,7 +59,7 @@ pub async fn update(service: &Service, ctx: &Ctx, method: Method, change: Change
         grant,
         create,
         method,
-        id: change.id,
+        id,
         conditions: change.conditions.clone(),
         body,
     });
@@ -80,7 +81,9 @@ pub(super) fn grants(ctx: &Ctx, target: &Target, method: Method) -> Result<(Gran
 
 /// A collection may ask for a condition on every change.
 pub(super) fn require_condition(target: &Target, conditions: &Preconditions) -> Result<(), Error> {
-    match target.collection.require_precondition && *conditions == Preconditions::default() {
+    // `If-None-Match: *` can only create.
+    let given = conditions.if_match.is_some() || conditions.if_none_match == Some(Condition::Any);
+    match target.collection.require_precondition && !given {
         true => {
             let message =
                 format!("{} takes changes with If-Match alone: send the record's ETag", target.collection.name);
@@ -110,20 +113,34 @@ enum Step {
 
 impl Update {
     async fn run(self: Arc<Self>, service: &Service) -> Result<Written, Error> {
+        if let Step::Done(written) = self.try_change(service).await? {
+            return Ok(written);
+        }
+        match self.insert(service).await {
+            // Another request has made it meanwhile, unless it is hidden from this caller.
+            Err(taken) if taken.code == Code::Conflict && taken.details.iter().any(|problem| problem.path == "/id") => {
+                match self.try_change(service).await? {
+                    Step::Done(written) => Ok(written),
+                    Step::Absent => Err(taken),
+                }
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn try_change(self: &Arc<Self>, service: &Service) -> Result<Step, Error> {
         let guarded = references::guarded(&self.ctx, &self.target);
-        let first = Arc::clone(&self);
+        let first = Arc::clone(self);
         let outcome = match service.store.write(move |conn| first.change(conn, guarded)).await {
             Err(Abort::Store(store::Error::ForeignKey { .. })) if !guarded => {
-                let again = Arc::clone(&self);
+                let again = Arc::clone(self);
                 service.store.write(move |conn| again.change(conn, true)).await
             }
             outcome => outcome,
         };
         match outcome {
-            Ok(Step::Done(written)) => Ok(written),
-            Ok(Step::Absent) => self.insert(service).await,
-            Err(Abort::Store(store::Error::OutcomeUnknown)) => self.look_up(service).await,
-            Err(abort) => Err(abort.into()),
+            Err(Abort::Store(store::Error::OutcomeUnknown)) => Ok(Step::Done(Arc::clone(self).look_up(service).await?)),
+            outcome => Ok(outcome?),
         }
     }
 
@@ -138,7 +155,7 @@ impl Update {
             .into());
         }
         if !conditions.allow(Some(version_of(&stored))) {
-            return Err(Error::precondition("the record has changed: read it again").into());
+            return Err(Error::precondition(OTHER_STATE).into());
         }
         let mut problems = Problems::new();
         let record = match method {
@@ -151,7 +168,8 @@ impl Update {
             return Err(draft::unprocessable(broken).into());
         }
         if check_references {
-            references::check(conn, ctx, target, &[(String::new(), &record)])?;
+            let changed = references::changed(target, &stored, &record);
+            references::check(conn, ctx, target, &[(String::new(), &changed)])?;
         }
         self.store(conn, &stored, &record)?;
         if !covers(conn, target, &self.grant, *id)? {

@@ -2,6 +2,9 @@
 
 use mainstay_crds::Value;
 
+/// What a caller is told whose condition does not hold for a record that exists.
+pub const OTHER_STATE: &str = "the record is not in a state that If-Match or If-None-Match allows; read it again";
+
 /// One state of one record. Equal only for the same life of the same id: a record made anew has another creation time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {

@@ -2,10 +2,10 @@
 
 use mainstay_crds::Value;
 use mainstay_crds::schema::{Collection, ID};
-use mainstay_crds::sql::{ColumnType, Sql};
+use mainstay_crds::sql::Sql;
 use uuid::Uuid;
 
-use super::{column_type, from, push_column, push_lock, push_one_of, query_ids};
+use super::{column_type, from, push_column, push_limit, push_lock, push_one_of, query_ids};
 use crate::store::conn::Conn;
 use crate::store::error::Error;
 
@@ -32,7 +32,7 @@ pub fn referrers(
     from(collection, &mut sql);
     push_one_of(collection, field, ids, dialect, sql.push(" WHERE "));
     push_column(collection, ID, sql.push(" ORDER BY "));
-    sql.push(" LIMIT ").bind(ColumnType::Integer, Value::Integer(i64::from(limit)));
+    push_limit(u64::from(limit), dialect, &mut sql);
     push_lock(lock, dialect, &mut sql);
     query_ids(conn, sql, false)
 }

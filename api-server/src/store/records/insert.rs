@@ -8,6 +8,7 @@ use mainstay_crds::filter::eval::eval;
 use mainstay_crds::schema::ddl::unique_key_part;
 use mainstay_crds::schema::{Collection, ID, Schema, UniqueKey};
 use mainstay_crds::sql::Sql;
+use uuid::Uuid;
 
 use super::{column_type, from, push_filter};
 use crate::store::conn::Conn;
@@ -34,21 +35,24 @@ pub fn insert(conn: &mut Conn, collection: &Collection, record: &[Value<'static>
     Ok(conn.execute(insert_sql(collection, record))? == 1)
 }
 
-/// Whether another record holds this unique key's values: which key it was, for the message.
+/// Whether a record holds this unique key's values: which key it was, for the message. One of the same id counts only
+/// when `record` is new.
 pub fn taken_by(
     conn: &mut Conn,
     collection: &Collection,
     schema: &Schema,
     key: &UniqueKey,
     record: &[Value<'static>],
+    new: bool,
 ) -> Result<bool, Error> {
     let takes_part = key.condition.as_ref().is_none_or(|filter| eval(filter, collection, record) == Some(true));
     let values: Option<Vec<_>> = key.fields.iter().map(|field| record.get(*field).filter(|v| !v.is_null())).collect();
-    let (true, Some(values), Some(Value::Uuid(id))) = (takes_part, values, record.get(ID)) else { return Ok(false) };
+    let (true, Some(values), Some(Value::Uuid(own))) = (takes_part, values, record.get(ID)) else { return Ok(false) };
+    let own = if new { Uuid::nil() } else { *own };
     let dialect = conn.dialect();
     let mut sql = Sql::new();
     from(collection, sql.push("SELECT 1"));
-    sql.push(" WHERE id <> ").bind(column_type(collection, ID), Value::Uuid(*id));
+    sql.push(" WHERE id <> ").bind(column_type(collection, ID), Value::Uuid(own));
     for (field, value) in key.fields.iter().zip(values) {
         let value = match value {
             Value::Text(text) if key.case_insensitive => Value::from(text.to_ascii_lowercase()),

@@ -12,7 +12,9 @@ use mainstay_crds::schema::{Collection, ID, SYSTEM_FIELDS, Schema, SortKey};
 use mainstay_crds::sql::{ColumnType, Dialect, Sql};
 use uuid::Uuid;
 
-use super::{ALIAS, column_type, from, push_column, push_filter, push_id, push_lock, push_one_of, query_ids};
+use super::{
+    ALIAS, column_type, from, push_column, push_filter, push_id, push_limit, push_lock, push_one_of, query_ids,
+};
 use crate::store::conn::Conn;
 use crate::store::error::Error;
 
@@ -165,10 +167,6 @@ fn ranges<'a>(sort: &[SortKey], after: &'a [Value<'static>]) -> Vec<Vec<Bound<'a
 
 fn page_sql(page: &Select<'_>, schema: &Schema, dialect: Dialect, selected: &[usize]) -> Sql {
     let mut sql = Sql::new();
-    let limit = |sql: &mut Sql, rows: u64| {
-        let rows = i64::try_from(rows).unwrap_or(i64::MAX);
-        sql.push(" LIMIT ").bind(ColumnType::Integer, Value::Integer(rows));
-    };
     let ranges = page.after.as_ref().map_or_else(|| vec![Vec::new()], |after| ranges(&page.sort, after));
     let several = ranges.len() > 1;
     for (index, range) in ranges.iter().enumerate() {
@@ -178,10 +176,8 @@ fn page_sql(page: &Select<'_>, schema: &Schema, dialect: Dialect, selected: &[us
             (true, _) => _ = sql.push(" UNION ALL SELECT * FROM ("),
         }
         range_sql(page, schema, dialect, selected, range, &mut sql);
-        limit(
-            &mut sql,
-            if several { u64::from(page.limit).saturating_add(page.offset) } else { u64::from(page.limit) },
-        );
+        let rows = u64::from(page.limit);
+        push_limit(if several { rows.saturating_add(page.offset) } else { rows }, dialect, &mut sql);
         if !several && page.offset > 0 {
             let offset = i64::try_from(page.offset).unwrap_or(i64::MAX);
             sql.push(" OFFSET ").bind(ColumnType::Integer, Value::Integer(offset));
@@ -199,7 +195,7 @@ fn page_sql(page: &Select<'_>, schema: &Schema, dialect: Dialect, selected: &[us
             let direction = order.split_once(' ').map_or("", |(_, direction)| direction);
             sql.push(if index == 0 { " ORDER BY " } else { ", " }).push(&format!("{place} {direction}"));
         }
-        limit(&mut sql, u64::from(page.limit));
+        push_limit(u64::from(page.limit), dialect, &mut sql);
         if page.offset > 0 {
             let offset = i64::try_from(page.offset).unwrap_or(i64::MAX);
             sql.push(" OFFSET ").bind(ColumnType::Integer, Value::Integer(offset));

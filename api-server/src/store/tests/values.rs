@@ -137,7 +137,7 @@ async fn broken_rules_are_told_apart() {
         let candidate = person(3, "ANN@x", "N", Value::Null);
         let taken = read(store, move |conn| {
             let keys = collection.unique.iter();
-            keys.map(|key| records::taken_by(conn, &collection, &schema, key, &candidate))
+            keys.map(|key| records::taken_by(conn, &collection, &schema, key, &candidate, false))
                 .collect::<Result<Vec<_>, _>>()
         });
         assert_eq!(taken.await.unwrap(), [false, true]);

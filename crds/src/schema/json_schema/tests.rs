@@ -65,6 +65,8 @@ fn properties_say_what_a_client_needs() {
     let patch = json_schema(&collection(), Shape::Patch);
     assert_eq!(patch["properties"]["id"]["readOnly"], json!(true));
     assert_eq!(patch["properties"]["made_at"]["readOnly"], json!(true));
+    assert_eq!(patch["properties"]["code"]["readOnly"], json!(true));
+    assert_eq!(property("code").get("readOnly"), None);
     assert_eq!(patch["properties"]["level"].get("default"), None);
     let record = json_schema(&collection(), Shape::Record);
     assert_eq!(record["properties"]["id"].get("readOnly"), None);

@@ -1,0 +1,226 @@
+//! Query strings against a schema: what they ask for, and every way to get them wrong.
+
+use mainstay_crds::collection::{Document, check};
+use mainstay_crds::filter::{Op, Operand};
+use mainstay_crds::schema::ID;
+use serde_json::json;
+
+use super::*;
+
+const LIMITS: page::Limits = page::Limits { default: 20, max: 200 };
+
+fn schema() -> Schema {
+    let document = |name: &str, fields: serde_json::Value| {
+        Document(json!({
+            "apiVersion": "mainstay.dev/v1alpha1", "kind": "Collection",
+            "metadata": { "name": name }, "spec": { "fields": fields },
+        }))
+    };
+    let things = document(
+        "things",
+        json!([
+            { "name": "title", "type": "text" },
+            { "name": "rank", "type": "integer" },
+            { "name": "tags", "type": "list", "items": "text" },
+            { "name": "owner", "type": "ref", "collection": "people" },
+            { "name": "limit", "type": "integer" },
+            { "name": "price", "type": "decimal", "precision": 9, "scale": 2 },
+            { "name": "hidden", "type": "text" },
+            { "name": "extra", "type": "json" },
+        ]),
+    );
+    let people = document("people", json!([{ "name": "boss", "type": "ref", "collection": "people" }]));
+    check(&[things, people]).unwrap()
+}
+
+/// Positions of the fields of `things`.
+const TITLE: usize = 4;
+const RANK: usize = 5;
+const TAGS: usize = 6;
+const OWNER: usize = 7;
+const LIMIT: usize = 8;
+
+fn asked(raw: &str) -> Result<ListQuery, Vec<Problem>> {
+    let schema = schema();
+    let visible = |collection: &Collection, field: usize| collection.fields[field].name.as_str() != "hidden";
+    list(raw, Context { collection: schema.get("things").unwrap(), schema: &schema, visible: &visible, page: LIMITS })
+}
+
+fn key(field: usize, descending: bool) -> SortKey {
+    SortKey { field, descending }
+}
+
+fn test(field: usize, op: Op, operands: Vec<Value<'static>>) -> Filter {
+    Filter::Test { field, op, operands: operands.into_iter().map(Operand::Value).collect() }
+}
+
+fn text(text: &str) -> Value<'static> {
+    Value::from(text.to_owned())
+}
+
+#[test]
+fn nothing_asked_is_the_first_page_by_id() {
+    let query = asked("").unwrap();
+    assert_eq!((query.limit, query.offset, query.after, query.count), (20, None, None, false));
+    assert_eq!((query.filter, query.fields, query.include), (None, None, vec![]));
+    assert_eq!(query.sort, [key(ID, false)]);
+}
+
+#[test]
+fn sorts() {
+    for (raw, keys) in [
+        ("sort=rank", vec![key(RANK, false), key(ID, false)]),
+        ("sort=title,-rank", vec![key(TITLE, false), key(RANK, true), key(ID, true)]),
+        ("sort=-id", vec![key(ID, true)]),
+        ("sort=rank,-id,title", vec![key(RANK, false), key(ID, true)]),
+        ("sort=limit", vec![key(LIMIT, false), key(ID, false)]),
+    ] {
+        assert_eq!(asked(raw).unwrap().sort, keys, "{raw}");
+    }
+}
+
+#[test]
+fn pages() {
+    for (raw, limit, offset) in
+        [("limit=1", 1, None), ("limit=200&offset=10000", 200, Some(10_000)), ("offset=0", 20, Some(0))]
+    {
+        let query = asked(raw).unwrap();
+        assert_eq!((query.limit, query.offset), (limit, offset), "{raw}");
+    }
+    assert!(asked("count=exact").unwrap().count);
+}
+
+#[test]
+fn fields_come_in_the_order_of_the_collection() {
+    assert_eq!(asked("fields=rank,title,id").unwrap().fields, Some(vec![ID, TITLE, RANK]));
+}
+
+#[test]
+fn includes_are_a_tree() {
+    let name = |text: &str| mainstay_crds::name::Name::collection(text).unwrap();
+    let boss = |then| Include { field: 4, target: name("people"), then };
+    let owner = |then| vec![Include { field: OWNER, target: name("people"), then }];
+    for (raw, tree) in [
+        ("include=owner", owner(vec![])),
+        ("include=owner.boss.boss", owner(vec![boss(vec![boss(vec![])])])),
+        ("include=owner.boss,owner", owner(vec![boss(vec![])])),
+    ] {
+        assert_eq!(asked(raw).unwrap().include, tree, "{raw}");
+    }
+}
+
+#[test]
+fn filters() {
+    for (raw, filter) in [
+        ("title=a%2Cb", test(TITLE, Op::Eq, vec![text("a,b")])),
+        ("title__in=a%2Cb,c\\,d", test(TITLE, Op::In, vec![text("a"), text("b"), text("c,d")])),
+        ("title__in=a&title__in=b", test(TITLE, Op::In, vec![text("a"), text("b")])),
+        ("title=", test(TITLE, Op::Eq, vec![text("")])),
+        ("rank__gte=-3", test(RANK, Op::Gte, vec![Value::Integer(-3)])),
+        ("price=1.5", test(9, Op::Eq, vec![Value::Decimal(150)])),
+        ("tags__has=x,y", test(TAGS, Op::Has, vec![text("x,y")])),
+        ("extra__isnull=false", test(11, Op::Isnull, vec![Value::Boolean(false)])),
+        ("limit__eq=7&limit=1", test(LIMIT, Op::Eq, vec![Value::Integer(7)])),
+        (
+            "rank__gt=1&title=x",
+            Filter::And(vec![test(RANK, Op::Gt, vec![Value::Integer(1)]), test(TITLE, Op::Eq, vec![text("x")])]),
+        ),
+    ] {
+        assert_eq!(asked(raw).unwrap().filter, Some(filter), "{raw}");
+    }
+}
+
+#[test]
+fn every_mistake_has_its_place_and_its_rule() {
+    let many = format!("rank__in={}", vec!["1"; 101].join(","));
+    let paths = format!("include={}", ["owner"; 11].join(","));
+    for (raw, path, code) in [
+        ("sort=", "?sort", "unknown_field"),
+        ("sort=nope", "?sort", "unknown_field"),
+        ("sort=hidden", "?sort", "unknown_field"),
+        ("sort=tags", "?sort", "not_sortable"),
+        ("sort=extra", "?sort", "not_sortable"),
+        ("sort=rank,-rank", "?sort", "given_twice"),
+        ("sort=rank&sort=title", "?sort", "given_twice"),
+        ("limit=0", "?limit", "out_of_range"),
+        ("limit=201", "?limit", "out_of_range"),
+        ("limit=+1", "?limit", "out_of_range"),
+        ("limit=1.0", "?limit", "out_of_range"),
+        ("limit=99999999999", "?limit", "out_of_range"),
+        ("offset=10001", "?offset", "out_of_range"),
+        ("offset=-1", "?offset", "out_of_range"),
+        ("count=true", "?count", "invalid"),
+        ("fields=title,", "?fields", "unknown_field"),
+        ("fields=title,title", "?fields", "given_twice"),
+        ("fields=hidden", "?fields", "unknown_field"),
+        ("include=title", "?include", "not_a_reference"),
+        ("include=owner.nope", "?include", "unknown_field"),
+        ("include=owner.boss.boss.boss", "?include", "too_deep"),
+        ("include=owner,owner", "?include", "given_twice"),
+        (&paths, "?include", "too_many"),
+        ("nope=1", "?nope", "unknown_parameter"),
+        ("hidden=1", "?hidden", "unknown_parameter"),
+        ("=1", "?", "unknown_parameter"),
+        ("q=x", "?q", "not_supported"),
+        ("title__has=x", "?title__has", "unknown_operator"),
+        ("title__like=x", "?title__like", "unknown_operator"),
+        ("rank__contains=1", "?rank__contains", "unknown_operator"),
+        ("extra=1", "?extra", "unknown_operator"),
+        ("owner__gt=1", "?owner__gt", "unknown_operator"),
+        ("rank__isnull=1", "?rank__isnull", "invalid"),
+        ("rank=a", "?rank", "wrong_type"),
+        ("rank__in=1,", "?rank__in", "wrong_type"),
+        ("rank=1&rank__eq=2", "?rank__eq", "given_twice"),
+        (&many, "?rank__in", "too_many"),
+        ("cursor=!", "?cursor", "invalid_cursor"),
+        ("cursor=", "?cursor", "invalid_cursor"),
+        ("cursor=W10", "?cursor", "invalid_cursor"),
+        ("cursor=WzFd", "?cursor", "invalid_cursor"),
+    ] {
+        let problems = asked(raw).unwrap_err();
+        let first: Vec<_> = problems.iter().map(|problem| (problem.path.as_str(), problem.code)).collect();
+        assert_eq!(first, [(path, code)], "{raw}: {problems:?}");
+    }
+    assert_eq!(asked("limit=0&sort=nope&titel=x&rank=a").unwrap_err().len(), 4);
+    let hint = asked("titel=x").unwrap_err()[0].hint.clone();
+    assert_eq!(hint.as_deref(), Some("did you mean `title`?"));
+    let hint = asked("title__contain=x").unwrap_err()[0].hint.clone();
+    assert_eq!(hint.as_deref(), Some("did you mean `contains`?"));
+}
+
+#[test]
+fn a_cursor_holds_for_its_list_alone() {
+    let schema = schema();
+    let things = schema.get("things").unwrap();
+    let (query, id) = (asked("sort=-rank&title=x&limit=5").unwrap(), uuid::Uuid::from_u128(7));
+    for rank in [Value::Null, Value::Integer(-3)] {
+        let after = vec![rank, Value::Uuid(id)];
+        let text = cursor::encode(things, &query.sort, query.fingerprint, &after);
+        // Neither the size of the page nor what is answered of a record changes the list.
+        for raw in ["sort=-rank&title=x", "title=x&sort=-rank&limit=9&fields=rank&count=exact&include=owner"] {
+            assert_eq!(asked(&format!("{raw}&cursor={text}")).unwrap().after.as_ref(), Some(&after), "{raw}");
+        }
+        for raw in ["sort=rank&title=x", "sort=-rank", "sort=-rank&title=y", "sort=-rank,title&title=x", "title=x"] {
+            let problems = asked(&format!("{raw}&cursor={text}")).unwrap_err();
+            assert_eq!(problems[0].code, "invalid_cursor", "{raw}");
+        }
+        let problems = asked(&format!("sort=-rank&title=x&offset=0&cursor={text}")).unwrap_err();
+        assert_eq!(problems[0].code, "conflicting_parameters");
+    }
+}
+
+#[test]
+fn a_single_read_takes_fields_and_include_alone() {
+    let schema = schema();
+    let read = |raw: &str| {
+        let collection = schema.get("things").unwrap();
+        get(raw, Context { collection, schema: &schema, visible: &|_, _| true, page: LIMITS })
+    };
+    let query = read("fields=title&include=owner").unwrap();
+    assert_eq!((query.fields, query.include.len()), (Some(vec![TITLE]), 1));
+    for raw in ["limit=1", "title=x", "cursor=x", "nope"] {
+        assert_eq!(read(raw).unwrap_err()[0].code, "unknown_parameter", "{raw}");
+    }
+    assert!(none("").is_ok());
+    assert_eq!(none("fields=title").unwrap_err()[0].path, "?fields");
+}
