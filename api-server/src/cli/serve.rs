@@ -83,7 +83,13 @@ impl Start {
         };
         let app = Data::new(self.app(store)?);
         let database = Database::new(direct, self.declared.clone(), self.settings.migrate, self.paths.as_arguments());
-        let state = database.prepare().await?;
+        let state = tokio::select! {
+            state = database.prepare() => state?,
+            () = signals.next() => {
+                tracing::info!("stopped before it was ready");
+                return Ok(());
+            }
+        };
         let is_ready = matches!(state, State::Ready(_));
         let key = self.take_over(&app, &database, state).await?;
         let listeners = Listeners { public: vec![public], admin: vec![admin] };

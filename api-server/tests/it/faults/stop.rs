@@ -1,5 +1,7 @@
 //! How a server ends: what is in flight is finished, what arrives is served until it is time, a second signal ends all.
 
+use std::process::Stdio;
+
 use super::*;
 
 #[test]
@@ -46,4 +48,25 @@ fn a_second_signal_waits_for_no_statement() {
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     assert!(flying.join().unwrap().is_err());
     drop(lock);
+}
+
+#[test]
+fn a_stop_waits_for_no_migration() {
+    let documents = Documents::new();
+    let postgres = Postgres::shared();
+    let url = postgres.database();
+    assert_eq!(documents.migrate(&url, "up").0, 0);
+    documents.write("{ name: n, type: integer }", "");
+    let lock = Held::lock(&url);
+    let mut command = program();
+    command.args(["serve", "-f", documents.path(), "--database-url", &url, "--admin-key", "a-key-for-nobody-at-all"]);
+    command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    let mut server = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_for_waiters(postgres, &url, 1);
+    let began = Instant::now();
+    assert!(Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap().success());
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    drop(lock);
+    make(&documents.serve(&url, &[]), "one");
 }
