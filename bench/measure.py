@@ -109,7 +109,7 @@ def main():
         "# Figures",
         "",
         f"Made by `make bench`: {RECORDS} markets, {CONNECTIONS} connections, the median of {ROUNDS} interleaved rounds of"
-        f" {DURATION} s. Load, server and database share the machine.",
+        f" {DURATION} s. Load, server and database share the machine. Requests are not logged.",
         "The reference is `pgbench -M prepared` doing the same in SQL with as many clients on the same PostgreSQL.",
         "",
         "| work | database | requests/s | pgbench/s | ratio | 99th percentile |",

@@ -4,4 +4,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 harness=$CARGO_TARGET_DIR/debug/mainstay-e2e
-exec "$harness" examples/markets postgres "$harness" examples/markets sqlite python3 bench/measure.py
+exec "$harness" --quiet examples/markets postgres "$harness" --quiet examples/markets sqlite python3 bench/measure.py

@@ -1,4 +1,5 @@
-//! `mainstay-e2e DOCUMENTS sqlite|postgres COMMAND…`: runs a command while a server serves DOCUMENTS from a fresh database.
+//! `mainstay-e2e [--quiet] DOCUMENTS sqlite|postgres COMMAND…`: runs a command while a server serves DOCUMENTS from a fresh
+//! database; `--quiet` leaves out the log line of each request.
 //!
 //! Called by `e2e/contract/run.sh` and `bench/run.sh`, nested when both databases are wanted. The command finds
 //! `E2E_KEY`, and for its database `E2E_SQLITE_URL` or `E2E_POSTGRES_URL` (the API) and `…_DATABASE`. Ends as the command ends.
@@ -11,16 +12,19 @@
 use std::process::{Command, ExitCode};
 
 use mainstay_e2e::database::Database;
-use mainstay_e2e::server::{ADMIN_KEY, Server};
+use mainstay_e2e::server::{ADMIN_KEY, Server, program as program_of_server};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [documents, kind, program, rest @ ..] = arguments.as_slice() else {
-        eprintln!("usage: mainstay-e2e DOCUMENTS sqlite|postgres COMMAND [ARGUMENT…]");
+    let quiet = arguments.first().is_some_and(|first| first == "--quiet");
+    let [documents, kind, program, rest @ ..] = &arguments[usize::from(quiet)..] else {
+        eprintln!("usage: mainstay-e2e [--quiet] DOCUMENTS sqlite|postgres COMMAND [ARGUMENT…]");
         return ExitCode::from(2);
     };
     let database = Database::durable(kind);
-    let server = Server::start(documents, database.url());
+    let flags: &[&str] = if quiet { &["--log-level", "warn,mainstay::cli=info"] } else { &[] };
+    let server = Server::launch(program_of_server(), documents, database.url(), flags);
+    server.wait_until_ready();
     let name = kind.to_uppercase();
     let status = Command::new(program)
         .args(rest)

@@ -103,7 +103,9 @@ pub fn select(conn: &mut Conn, schema: &Schema, page: &Select<'_>) -> Result<Row
         (index, column_type(page.collection, *position))
     };
     let extra: Vec<(usize, ColumnType)> = page.extra.iter().map(place).collect();
-    let mut rows = Rows::default();
+    // Room for records of a common size, so that a page seldom moves while it grows.
+    let json = Vec::with_capacity(512 * page.limit.min(32) as usize);
+    let mut rows = Rows { json, ..Rows::default() };
     conn.query_varying(sql, |row| {
         for (index, (opening, column, kind)) in fields.iter().enumerate() {
             rows.json.extend_from_slice(opening.as_bytes());
