@@ -144,7 +144,8 @@ fn refuse_broken(conn: &mut Conn, ctx: &Ctx, target: &Target, id: Uuid, fields: 
     if collection.checks.is_empty() && collection.unique.is_empty() {
         return Ok(());
     }
-    let Some(mut record) = records::select_record(conn, collection, id, false)? else { return Ok(()) };
+    let Some(stored) = records::select_record(conn, collection, id, false)? else { return Ok(()) };
+    let mut record = stored.clone();
     for field in fields {
         record[*field] = Value::Null;
     }
@@ -156,7 +157,7 @@ fn refuse_broken(conn: &mut Conn, ctx: &Ctx, target: &Target, id: Uuid, fields: 
     if let Some(broken) = draft::broken_checks(collection, &record, "").first() {
         return refuse(Code::Unprocessable, "check", &broken.message);
     }
-    match conflict::explain(conn, target, &record, "", false)?.into_vec().first() {
+    match conflict::explain(conn, target, &record, "", Some(&stored))?.into_vec().first() {
         Some(taken) => refuse(Code::Conflict, "taken", &taken.message),
         None => Ok(()),
     }

@@ -1,7 +1,7 @@
 //! Which unique key or id is taken, after the database has refused a record.
 
-use mainstay_crds::Problems;
 use mainstay_crds::schema::{Collection, ID, UniqueKey};
+use mainstay_crds::{Problems, Value};
 
 use super::draft::Record;
 use super::{Target, Tx, id_of};
@@ -9,10 +9,21 @@ use crate::service::{Code, Error};
 use crate::store::records::{exists_where, taken_by};
 use crate::store::{self, Conn};
 
-/// The taken keys of `record` as problems below `path`. None found means that the other record has gone
-/// meanwhile, and the write may be tried again.
-pub fn explain(conn: &mut Conn, target: &Target, record: &Record, path: &str, created: bool) -> Tx<Problems> {
+/// The taken keys of `record` as problems below `path`: all keys of a new record, those of a stored one that the
+/// change from `before` may have touched. None found for a refused record means that the other record has gone meanwhile,
+/// and the write may be tried again.
+pub fn explain(
+    conn: &mut Conn,
+    target: &Target,
+    record: &Record,
+    path: &str,
+    before: Option<&[Value<'static>]>,
+) -> Tx<Problems> {
     let Target { schema, collection } = target;
+    let created = before.is_none();
+    let touched = |key: &UniqueKey| {
+        before.is_none_or(|before| key.condition.is_some() || key.fields.iter().any(|f| before[*f] != record[*f]))
+    };
     let mut problems = Problems::new();
     let mut taken = |field: usize, message: String| {
         let mut here = Problems::at(format!("{path}/{}", collection.fields[field].name));
@@ -22,7 +33,7 @@ pub fn explain(conn: &mut Conn, target: &Target, record: &Record, path: &str, cr
     if created && !exists_where(conn, collection, schema, &[id_of(record)], None)?.is_empty() {
         taken(ID, "the id is taken".to_owned());
     }
-    for key in &collection.unique {
+    for key in collection.unique.iter().filter(|key| touched(key)) {
         if taken_by(conn, collection, schema, key, record, created)? {
             taken(key.fields[0], message(collection, key));
         }

@@ -166,7 +166,7 @@ impl Insert {
         for (record, path) in records.iter().zip(paths) {
             if !records_store::insert(conn, &target.collection, record)? {
                 refused = true;
-                taken.extend(conflict::explain(conn, target, record, path, true)?.into_vec());
+                taken.extend(conflict::explain(conn, target, record, path, None)?.into_vec());
             }
         }
         if refused {

@@ -183,7 +183,7 @@ impl Update {
             record.iter().cloned().enumerate().filter(|(field, value)| stored[*field] != *value).collect();
         // A unique key that is taken fails the whole transaction on PostgreSQL, so it is looked for first;
         // the database still refuses what another transaction has taken in between.
-        let taken = conflict::explain(conn, &self.target, record, "", false)?;
+        let taken = conflict::explain(conn, &self.target, record, "", Some(stored))?;
         match taken.is_empty() {
             true => Ok(records::update(conn, &self.target.collection, self.id, &changed).map(drop)?),
             false => Err(conflict::refusal(taken)),
