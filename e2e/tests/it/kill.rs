@@ -153,6 +153,7 @@ fn record(slug: &str, generation: i64, tag: Option<&str>) -> Json {
 fn compare(journals: Vec<Journal>, found: &[Json]) {
     let acknowledged: usize = journals.iter().map(|journal| journal.acknowledged).sum();
     assert_eq!(journals.len(), CONNECTIONS);
+    println!("{acknowledged} acknowledged writes, {} records found after the restart", found.len());
     assert!(acknowledged > CONNECTIONS * 8, "only {acknowledged} writes: the load never got going");
     let mut records: BTreeMap<String, Vec<Option<i64>>> = BTreeMap::new();
     let mut arrays: BTreeMap<String, (bool, usize)> = BTreeMap::new();

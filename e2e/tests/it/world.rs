@@ -46,6 +46,7 @@ fn load_and_compare(kind: &str) {
     }
     let all = server.anonymous.get("/api/v1/subdivisions", &[("count", "exact"), ("limit", "1")]);
     assert_eq!(all.body["meta"]["total"], json!(subdivisions.len()));
+    println!("{kind}: {} countries, {} subdivisions", countries.len(), all.body["meta"]["total"]);
     assert!(server.stop().success());
 }
 
