@@ -61,7 +61,7 @@ fn read(text: &str, problems: &mut Problems) -> Option<i64> {
             None
         }
         Err(rule) => {
-            problems.add("malformed", rule);
+            problems.add(if rule == RANGE { "out_of_range" } else { "malformed" }, rule);
             None
         }
     }
