@@ -114,7 +114,7 @@ pub struct PoolConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CorsConfig {
-    /// Origins such as https://shop.example; `*` is any. Default: none.
+    /// Origins such as `https://shop.example`; `*` is any. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_origins: Option<Vec<String>>,
 }

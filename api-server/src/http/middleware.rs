@@ -1,4 +1,4 @@
-//! What every request passes, outermost first; the order is that of [`super::configure`].
+//! What every request passes, outermost first; the order is that of [`super::start`].
 //!
 //! [`observe`] names, times and logs the request and renders failures; [`guard`] refuses what no handler should see;
 //! [`mark_compressed`] keeps entity tags of compressed answers apart.
@@ -9,10 +9,10 @@ use std::time::Instant;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
 };
+use actix_web::http::{StatusCode, Uri};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
@@ -75,7 +75,7 @@ pub async fn guard<B: MessageBody + 'static>(
     let app = request.app_data::<web::Data<App>>();
     let limit = app.map_or(usize::MAX, |app| app.limits.url);
     let api = request.path().starts_with("/api/");
-    let refusal = if request.uri().to_string().len() > limit {
+    let refusal = if length(request.uri()) > limit {
         Some(Error::new(Code::UriTooLong, format!("a URL has at most {limit} bytes; search with fewer parameters")))
     } else if api && !accepts_json(request.headers()) {
         Some(Error::new(Code::NotAcceptable, "this path answers application/json or application/problem+json"))
@@ -129,6 +129,11 @@ fn known_tag(request: &HeaderMap, current: Option<&HeaderValue>) -> Option<Heade
 /// 404 for a path that is none of ours.
 pub async fn unknown_path() -> Result<HttpResponse, Failure> {
     Err(Error::new(Code::NotFound, "there is no such path; /openapi.json lists all of them").into())
+}
+
+/// Bytes of what the request line asks for; the authority of an absolute form is bounded with the head.
+fn length(uri: &Uri) -> usize {
+    uri.path_and_query().map_or(0, |asked| asked.as_str().len())
 }
 
 fn request_id(headers: &HeaderMap) -> String {

@@ -190,7 +190,7 @@ fn array(name: &str, description: &str, item: Json, max: usize) -> ParameterBuil
     builder(name, description, schema).style(Some(ParameterStyle::Form)).explode(Some(false))
 }
 
-/// As [`array`], of words that may each be there once.
+/// As [`array()`], of words that may each be there once.
 fn set(name: &str, description: &str, words: &[impl Serialize], max: usize) -> Parameter {
     let item = json!({ "type": "string", "enum": words });
     let schema = json!({ "type": "array", "items": item, "minItems": 1, "maxItems": max, "uniqueItems": true });

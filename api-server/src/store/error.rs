@@ -1,7 +1,7 @@
 //! What can go wrong between a statement and its rows: the one place where a database's errors are read.
 //!
 //! Made by [`super::conn`], matched by the services. Diesel gives no SQLSTATE beyond the common kinds, so the rest
-//! is told by the server's message; [`super::connect`] asks PostgreSQL for English ones. Holds no URL and no bind.
+//! is told by the server's message; `super::connect` asks PostgreSQL for English ones. Holds no URL and no bind.
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 

@@ -1,6 +1,6 @@
 //! From documents to a [`Schema`], or every problem of every document at once.
 //!
-//! Called by the command line, the operator and the applied schema. Two layers: [`structure`] judges the raw JSON
+//! Called by the command line, the operator and the applied schema. Two layers: `structure` judges the raw JSON
 //! against the types of [`crate::collection`] and leaves out what is wrong; the rest judges what the remainder
 //! means. A thing that was left out still counts as known, so one mistake is one problem.
 
