@@ -121,7 +121,7 @@ pub fn size(schema: &mut Schema) {
 pub fn quantity(schema: &mut Schema) {
     text(32)(schema);
     rules(&[(
-        "isQuantity(self) && quantity(self).sign() == 1",
+        "isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))",
         "this is no quantity above zero: write it as 250m, 1.5 or 2 (CPU), or 128Mi or 1Gi (bytes)",
     )])(schema);
 }
