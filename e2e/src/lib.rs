@@ -6,5 +6,6 @@
 
 pub mod database;
 pub mod http;
+pub mod lab;
 pub mod postgres;
 pub mod server;
