@@ -47,8 +47,7 @@ impl Lab {
         self.clear();
         self.prepare();
         for wave in WAVES {
-            wave.iter().for_each(|component| component.start(self));
-            wave.iter().for_each(|component| component.wait(self));
+            wave.start(self);
         }
         image::load_own(self);
         fs::write(self.path("ready"), version()).expect("the lab's folder can be written");
@@ -119,10 +118,11 @@ impl Lab {
         lock
     }
 
-    /// Whether it is complete, of this version, and every process of it lives.
+    /// Whether it is complete, of this version, every process of it lives, and it answers.
     fn runs(&self) -> bool {
         fs::read_to_string(self.path("ready")).is_ok_and(|made_by| made_by == version())
-            && WAVES.iter().copied().flatten().all(|component| component.lives(self))
+            && WAVES.iter().flat_map(|wave| wave.components).all(|component| component.lives(self))
+            && self.kubectl(&["get", "--raw", "/readyz", "--request-timeout=5s"]).is_ok()
     }
 
     fn clear(&self) {
@@ -133,6 +133,7 @@ impl Lab {
         if self.folder.exists() {
             fs::remove_dir_all(&self.folder).expect("the lab's folder can be removed");
         }
+        network::forget_pods(&self.name());
     }
 
     fn prepare(&self) {

@@ -9,8 +9,6 @@ use std::time::Duration;
 use super::process::wait_until;
 
 const ROOT: &str = "/sys/fs/cgroup";
-/// The controllers whose trees a kubelet wants to find its root in, with cgroup 1.
-const CONTROLLERS: [&str; 8] = ["cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "pids", "systemd"];
 /// The group of the processes that are no pods: with cgroup 2 a group with children has no processes of its own.
 const OWN: &str = "own";
 
@@ -91,12 +89,15 @@ impl Cgroup {
         pids.or(trees.first()).expect("a cgroup tree").clone()
     }
 
+    /// Its group in each tree. With cgroup 1 a kubelet looks for its root in the tree of every controller.
     fn trees(&self) -> Vec<PathBuf> {
-        if Path::new(ROOT).join("cgroup.controllers").exists() {
+        if Path::new(ROOT).join("cgroup.procs").exists() {
             return vec![Path::new(ROOT).join(&self.name)];
         }
-        let trees = CONTROLLERS.iter().map(|controller| Path::new(ROOT).join(controller));
-        trees.filter(|tree| tree.exists()).map(|tree| tree.join(&self.name)).collect()
+        let entries = fs::read_dir(ROOT).expect("cgroups are mounted").flatten();
+        // Links are other names of the same trees.
+        let real = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
+        real.filter(|tree| tree.join("cgroup.procs").exists()).map(|tree| tree.join(&self.name)).collect()
     }
 }
 

@@ -44,8 +44,19 @@ enum Ready {
     Alive,
 }
 
+/// Components that start together, and objects that the API server has to have by then.
+#[derive(Debug)]
+pub struct Wave {
+    pub components: &'static [Component],
+    objects: Option<&'static str>,
+}
+
 /// All of them. A wave starts when the one before it is ready.
-pub const WAVES: &[&[Component]] = &[STORES, API, NODE_PROCESSES];
+pub const WAVES: &[Wave] = &[
+    Wave { components: STORES, objects: None },
+    Wave { components: API, objects: None },
+    Wave { components: REST, objects: Some("addons.yaml") },
+];
 
 const STORES: &[Component] = &[
     Component { name: "containerd", command: "containerd --config LAB/containerd.toml", ready: Ready::Containerd },
@@ -77,7 +88,7 @@ const API: &[Component] = &[Component {
     ready: Ready::Prints(&["get", "--raw", "/readyz"], "ok"),
 }];
 
-const NODE_PROCESSES: &[Component] = &[
+const REST: &[Component] = &[
     Component {
         name: "manager",
         // The autoscaler looks often and believes new pods soon: its tests wait for what it does.
@@ -111,10 +122,38 @@ const NODE_PROCESSES: &[Component] = &[
             --cluster-cidr=10.88.0.0/16 --bind-address=127.0.0.1 --conntrack-max-per-core=0",
         ready: Ready::Alive,
     },
+    Component {
+        name: "coredns",
+        command: "coredns -conf LAB/Corefile",
+        ready: Ready::Prints(&["get", "--raw", "/ready", "--server=http://10.88.0.1:8181"], "OK"),
+    },
+    Component {
+        name: "metrics-server",
+        // Ten seconds is the shortest that it allows.
+        command: "metrics-server --kubeconfig=LAB/kubeconfig --authentication-kubeconfig=LAB/kubeconfig \
+            --authorization-kubeconfig=LAB/kubeconfig --bind-address=10.88.0.1 --secure-port=4443 \
+            --cert-dir=LAB/metrics-server --kubelet-insecure-tls --kubelet-preferred-address-types=InternalIP \
+            --metric-resolution=10s --kubelet-request-timeout=5s",
+        ready: Ready::Prints(
+            &["get", "apiservice", "v1beta1.metrics.k8s.io", "-o", "jsonpath={.status.conditions[0].status}"],
+            "True",
+        ),
+    },
 ];
 
-impl Component {
+impl Wave {
     pub fn start(&self, lab: &Lab) {
+        if let Some(file) = self.objects {
+            let file = lab.path(file).display().to_string();
+            lab.kubectl(&["apply", "-f", &file]).unwrap_or_else(|complaint| panic!("{complaint}"));
+        }
+        self.components.iter().for_each(|component| component.start(lab));
+        self.components.iter().for_each(|component| component.wait(lab));
+    }
+}
+
+impl Component {
+    fn start(&self, lab: &Lab) {
         let log = File::create(lab.path("log").join(self.name).with_extension("log")).expect("a log can be written");
         let words = self.command.replace("LAB", &lab.folder.display().to_string());
         let mut words = words.split_whitespace();
@@ -139,7 +178,7 @@ impl Component {
     }
 
     /// Returns once it works.
-    pub fn wait(&self, lab: &Lab) {
+    fn wait(&self, lab: &Lab) {
         wait_until(PATIENCE, self.name, || {
             assert!(self.lives(lab), "{} ended early:\n{}", self.name, self.last_words(lab));
             match &self.ready {

@@ -1,6 +1,7 @@
 //! The network namespace of a lab: one address for the node and all that runs beside it, a route to the Services, and
 //! no way out. Made and deleted by the lab.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -40,5 +41,13 @@ impl Network {
         if Path::new(&self.path()).exists() {
             succeed(Command::new("ip").args(["netns", "delete", &self.name]));
         }
+    }
+}
+
+/// Removes what the network plugins remember of pods that were killed; they have one place for the whole machine.
+pub fn forget_pods(name: &str) {
+    let all = fs::read_dir("/var/lib/cni/results").into_iter().flatten().flatten();
+    for entry in all.filter(|entry| entry.file_name().to_string_lossy().starts_with(name)) {
+        fs::remove_file(entry.path()).expect("a note of a network plugin can be removed");
     }
 }
