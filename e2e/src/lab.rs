@@ -18,9 +18,14 @@ pub use components::NODE;
 use components::WAVES;
 pub use network::ADDRESS;
 
+use crate::server::repository;
+
 use self::cgroup::Cgroup;
 use self::network::Network;
 use self::process::succeed;
+
+/// Names the folder of the lab to use. What runs inside a lab finds it set.
+pub const VARIABLE: &str = "MAINSTAY_LAB";
 
 /// A lab, running or not. All that is known of it is in its folder.
 pub struct Lab {
@@ -33,17 +38,22 @@ impl Lab {
         Lab { folder }
     }
 
-    /// The lab of this user: `~/.cache/mainstay/lab`.
+    /// The lab of `MAINSTAY_LAB`, else of this clone: `~/.cache/mainstay/labs/NAME`.
     pub fn usual() -> Lab {
-        Lab::at(cache().join("lab"))
+        #[expect(clippy::disallowed_methods, reason = "the one setting of the lab")]
+        let named = std::env::var_os(VARIABLE).map(PathBuf::from);
+        Lab::at(named.unwrap_or_else(|| cache().join("labs").join(short_hash(repository()))))
     }
 
-    /// Starts it unless it runs, and returns once its node is ready. What a killed run left is removed first.
-    pub fn up(&self) {
+    /// Starts it unless it runs, and returns once its node is ready, with whether it was started. What a killed run
+    /// left is removed first.
+    pub fn up(&self) -> bool {
         let _one_at_a_time = self.lock();
         if self.runs() {
-            return;
+            return false;
         }
+        let root = fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0);
+        assert!(root, "the lab needs root: it makes a network namespace and runs containers");
         self.clear();
         self.prepare();
         for wave in WAVES {
@@ -51,6 +61,7 @@ impl Lab {
         }
         image::load_own(self);
         fs::write(self.path("ready"), version()).expect("the lab's folder can be written");
+        true
     }
 
     /// Ends it with all its pods, and removes everything of it.
@@ -71,7 +82,7 @@ impl Lab {
             .arg(program.as_ref())
             .env("PATH", std::env::join_paths(more).expect("folders without a colon"))
             .env("KUBECONFIG", self.kubeconfig())
-            .env("MAINSTAY_LAB", &self.folder);
+            .env(VARIABLE, &self.folder);
         command
     }
 
@@ -85,6 +96,11 @@ impl Lab {
         image::load(self, archive);
     }
 
+    /// Gives an image of the node one more name, such as that of a newer version.
+    pub fn tag(&self, image: &str, name: &str) {
+        image::ctr(self, &["images", "tag", "--force", image, name]).unwrap_or_else(|complaint| panic!("{complaint}"));
+    }
+
     /// What clients of the cluster read.
     pub fn kubeconfig(&self) -> PathBuf {
         self.path("kubeconfig")
@@ -96,11 +112,7 @@ impl Lab {
 
     /// The name of its namespace and cgroup: of this folder alone, so that two labs stay apart.
     fn name(&self) -> String {
-        let mut hash: u32 = 0x811c_9dc5;
-        for byte in self.folder.as_os_str().as_encoded_bytes() {
-            hash = (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-        }
-        format!("mainstay-lab-{hash:08x}")
+        format!("mainstay-lab-{}", short_hash(&self.folder))
     }
 
     fn network(&self) -> Network {
@@ -152,6 +164,13 @@ impl Lab {
     }
 }
 
+/// FNV-1a: short enough for the name of a network interface, and the same in every build.
+fn short_hash(path: &Path) -> String {
+    let bytes = path.as_os_str().as_encoded_bytes().iter();
+    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    format!("{hash:08x}")
+}
+
 /// Where programs and built things are kept, outside every clone: `~/.cache/mainstay`.
 pub fn cache() -> PathBuf {
     #[expect(clippy::disallowed_methods, reason = "where the user's folder is, not a setting")]
@@ -160,7 +179,7 @@ pub fn cache() -> PathBuf {
 }
 
 /// A program that `e2e/tools.sh` brought.
-fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let program = cache().join("bin").join(name);
     assert!(program.is_file(), "{name} is missing: run e2e/tools.sh cluster");
     program

@@ -46,8 +46,15 @@ impl Network {
 
 /// Removes what the network plugins remember of pods that were killed; they have one place for the whole machine.
 pub fn forget_pods(name: &str) {
-    let all = fs::read_dir("/var/lib/cni/results").into_iter().flatten().flatten();
-    for entry in all.filter(|entry| entry.file_name().to_string_lossy().starts_with(name)) {
-        fs::remove_file(entry.path()).expect("a note of a network plugin can be removed");
+    let results = Path::new("/var/lib/cni/results");
+    let prefix = format!("{name}-");
+    for entry in fs::read_dir(results).into_iter().flatten().flatten() {
+        let file = entry.file_name().to_string_lossy().into_owned();
+        let Some(pod) = file.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix("-eth0")) else { continue };
+        for note in [file.clone(), format!("cni-loopback-{pod}-lo")].map(|note| results.join(note)) {
+            if note.exists() {
+                fs::remove_file(note).expect("a note of a network plugin can be removed");
+            }
+        }
     }
 }
