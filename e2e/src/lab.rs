@@ -120,7 +120,7 @@ impl Lab {
     }
 
     /// The name of its namespace and cgroup: of this folder alone, so that two labs stay apart.
-    fn name(&self) -> String {
+    pub fn name(&self) -> String {
         format!("mainstay-lab-{}", short_hash(&self.folder))
     }
 
