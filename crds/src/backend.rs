@@ -72,7 +72,7 @@ const RULES: &[Rule] = &[
 /// change, and keeps the keys.
 ///
 /// The least that works is `database.urlFrom`, which names a Secret with a `postgres://` URL, or `database.embedded`,
-/// which needs nothing.
+/// such as `{size: 1Gi}`, which needs no database.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "mainstay.dev",
