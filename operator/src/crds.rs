@@ -32,7 +32,8 @@ pub fn one(name: &str) -> Result<String, Box<dyn Error>> {
 }
 
 /// Says only what API servers know and people read: no formats such as `uint32`, of which they warn, whole numbers as
-/// such, no titles, and paragraphs of descriptions as one line each, which `kubectl explain` wraps.
+/// such, no titles, and paragraphs of descriptions as one line each, which `kubectl explain` wraps. An enumeration without
+/// null is not nullable: an API server then drops a null.
 fn plain(schema: &mut Json) {
     match schema {
         Json::Object(members) => {
@@ -46,6 +47,9 @@ fn plain(schema: &mut Json) {
             if members.get("format").is_some_and(|format| format == "uint32") {
                 members.remove("format");
                 members.entry("maximum").or_insert_with(|| u32::MAX.into());
+            }
+            if members.get("enum").is_some_and(Json::is_array) {
+                members.remove("nullable");
             }
             members.values_mut().for_each(plain);
         }
