@@ -1,5 +1,9 @@
-//! The Kubernetes operator.
+//! The Kubernetes operator: from Backends, Collections and ApiKeys to everything that serves them.
 //!
-//! For now it knows its custom resource definitions, which `kubectl apply` takes before any controller runs.
+//! Pure planners in the middle, the cluster at the edges.
 
+pub mod backend;
 pub mod crds;
+pub mod desired;
+pub mod kind;
+pub mod settings;

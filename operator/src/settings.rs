@@ -1,0 +1,16 @@
+//! What the operator was started with. Read once from flags and the environment.
+
+/// The operator's settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The image of servers whose Backend names none.
+    pub server_image: String,
+    /// Only these namespaces; all when empty.
+    pub namespaces: Vec<String>,
+    /// Only Backends whose label `mainstay.dev/class` is this; only those without the label when absent.
+    pub class: Option<String>,
+    /// The namespace of the operator itself: its Lease, and who may reach the admin port of servers.
+    pub own_namespace: String,
+    /// The domain of the cluster's Services.
+    pub cluster_domain: String,
+}
