@@ -24,6 +24,7 @@ pub mod ingress;
 pub mod network_policy;
 pub mod pdb;
 pub mod pod;
+pub mod quantity;
 pub mod service;
 pub mod service_account;
 pub mod service_monitor;
