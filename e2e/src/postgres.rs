@@ -86,6 +86,21 @@ impl Postgres {
         writeln!(keeper.orders.lock().unwrap(), "{signal}").expect("its shell listens");
     }
 
+    /// Starts a server of the test's own that also listens on `address`, where clients need a password.
+    pub fn reachable(address: &str) -> Postgres {
+        const PASSWORD: &str = "a-password-that-only-the-tests-know";
+        let listen = format!("listen_addresses=127.0.0.1,{address}");
+        let mut postgres = Postgres::with(&[&listen]);
+        postgres.run("postgres", &format!("ALTER ROLE postgres PASSWORD '{PASSWORD}'"));
+        let rules = postgres.run("postgres", "SHOW hba_file");
+        let mut file = std::fs::OpenOptions::new().append(true).open(rules).expect("its rules can be written");
+        writeln!(file, "host all all all scram-sha-256").expect("its rules can be written");
+        postgres.run("postgres", "SELECT pg_reload_conf()");
+        let port = postgres.base.rsplit(':').next().unwrap_or_default();
+        postgres.base = format!("postgres://postgres:{PASSWORD}@{address}:{port}");
+        postgres
+    }
+
     fn order(&self, order: &str, turn: &str) {
         self.signal(order);
         let turns = self.keeper.as_ref().expect("a server of the test's own").turns.lock().unwrap();
