@@ -9,5 +9,6 @@ pub mod cutter;
 pub mod database;
 pub mod http;
 pub mod lab;
+pub mod operator;
 pub mod postgres;
 pub mod server;
