@@ -2,7 +2,9 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod create;
+mod faults;
 mod fixture;
+mod killed;
 mod load;
 mod migrate;
 mod smoke;
