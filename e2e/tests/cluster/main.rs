@@ -4,7 +4,10 @@
 mod create;
 mod faults;
 mod fixture;
+mod keys;
 mod killed;
 mod load;
 mod migrate;
+mod scale;
 mod smoke;
+mod steady;
