@@ -3,7 +3,7 @@ export CARGO_TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(HOME)/
 SHELL := bash
 
 .DEFAULT_GOAL := help
-.PHONY: help lint test contract generate bench
+.PHONY: help lint test contract e2e image generate bench
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,22 @@ contract: ## the OpenAPI documents against their linters, and the servers agains
 	e2e/tools.sh build postgres contract
 	cargo build --locked --workspace
 	e2e/contract/run.sh
+
+# Only a KUBECONFIG on the command line counts: that of the shell may lead to a cluster that matters.
+e2e: ## the tests on a real Kubernetes that it starts itself, or on that of KUBECONFIG=FILE (TEST= names some of them)
+	e2e/tools.sh build postgres images cluster
+	cargo build --locked --package mainstay-e2e
+	e2e/image.sh archives dev e2e
+	cargo test --locked --package mainstay-e2e --test cluster --no-run
+ifeq ($(origin KUBECONFIG),command line)
+	MAINSTAY_TEST_KUBECONFIG=$(abspath $(KUBECONFIG)) cargo test --locked --package mainstay-e2e --test cluster -- $(TEST)
+else
+	$(CARGO_TARGET_DIR)/debug/mainstay-e2e lab with e2e/cluster.sh $(TEST)
+endif
+
+image: ## the two container images, as archives in the target folder, each under 30 MB
+	e2e/tools.sh build images
+	e2e/image.sh archives release latest
 
 generate: ## write every generated file: the custom resources
 	e2e/tools.sh build
