@@ -51,7 +51,7 @@ pub fn template(inputs: &Inputs<'_>, release: &Release) -> Json {
 /// The `spec` of a pod. Members that are null or empty mean absent.
 pub fn spec(inputs: &Inputs<'_>, release: &Release, role: &Role) -> Json {
     let server = *role == Role::Server;
-    let embedded = database(inputs.backend).embedded.is_some();
+    let embedded = inputs.embedded();
     let PodTemplateSpec {
         annotations: _,
         node_selector,
@@ -120,7 +120,7 @@ fn container(inputs: &Inputs<'_>, release: &Release, role: &Role) -> Json {
             json!({ "name": "migrate", "args": arguments, "resources": resources_of(resources, ("50m", "64Mi")) })
         }
         Role::Server => {
-            let migrate = if database(inputs.backend).embedded.is_some() { "auto" } else { "verify" };
+            let migrate = if inputs.embedded() { "auto" } else { "verify" };
             let probe = |path: &str| json!({ "path": path, "port": "admin", "scheme": "HTTP" });
             json!({
                 "name": "server",
@@ -156,7 +156,7 @@ fn resources_of(spec: Option<&ResourcesSpec>, (cpu, memory): (&str, &str)) -> Js
         let wanted = limits.get(name).cloned().unwrap_or_else(|| quantity.to_owned());
         requests.entry(name.to_owned()).or_insert(wanted);
     }
-    json!({ "requests": quantity::canonical_map(&requests), "limits": quantity::canonical_map(&limits) })
+    json!({ "requests": quantity::resources(&requests), "limits": quantity::resources(&limits) })
 }
 
 /// The variables of the server image, then the user's.
@@ -165,6 +165,8 @@ fn environment(backend: &Backend, role: &Role) -> Vec<Json> {
     let DatabaseSpec { url_from, direct_url_from, schema, embedded } = database(backend);
     let namespace = backend.namespace().unwrap_or_default();
     let owner = format!("{namespace}/{}/{}", backend.name_any(), backend.uid().unwrap_or_default());
+    // A volume has one user by itself, and is found again by a new Backend of the same name.
+    let owner = embedded.is_none().then_some(owner);
     let file = |wanted: bool, path: &str| wanted.then(|| format!("{ETC}/{path}"));
     let fixed = |wanted: bool, value: &str| wanted.then(|| value.to_owned());
     let own = [
@@ -172,7 +174,7 @@ fn environment(backend: &Backend, role: &Role) -> Vec<Json> {
         ("MAINSTAY_DATABASE_URL_FILE", file(url_from.is_some(), "database/url")),
         ("MAINSTAY_DATABASE_DIRECT_URL_FILE", file(direct_url_from.is_some(), "database/direct-url")),
         ("MAINSTAY_DATABASE_SCHEMA", schema),
-        ("MAINSTAY_OWNER", Some(owner)),
+        ("MAINSTAY_OWNER", owner),
         ("MAINSTAY_TAKE_OVER_FROM", backend.spec.take_over_from.clone()),
         ("MAINSTAY_LISTEN", fixed(server, "0.0.0.0:8080")),
         ("MAINSTAY_ADMIN_LISTEN", fixed(server, "0.0.0.0:9090")),

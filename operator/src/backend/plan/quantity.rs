@@ -25,14 +25,28 @@ const DECIMAL: [(&str, i32); 10] =
 /// Nothing is finer than this power of ten.
 const NANO: i32 = -9;
 
-/// The text as the API server stores it.
+/// Where binary quantities end, in nanos.
+const LARGEST: i128 = i64::MAX as i128 * 1_000_000_000;
+
+/// The text of one quantity, such as a metric's target.
 pub fn canonical(text: &str) -> String {
-    parse(text).and_then(|(amount, format)| write(amount, format)).unwrap_or_else(|| text.to_owned())
+    stored(text, 1)
 }
 
-/// Quantities by name.
-pub fn canonical_map(quantities: &BTreeMap<String, String>) -> Json {
-    quantities.iter().map(|(name, quantity)| (name.clone(), json!(canonical(quantity)))).collect()
+/// Quantities of resources by name: the API server rounds these up to thousandths.
+pub fn resources(quantities: &BTreeMap<String, String>) -> Json {
+    quantities.iter().map(|(name, quantity)| (name.clone(), json!(stored(quantity, 1_000_000)))).collect()
+}
+
+/// The text, after rounding up to a multiple of `part` nanos.
+fn stored(text: &str, part: i128) -> String {
+    let amount = parse(text).map(|(nanos, format)| (round_up(nanos, part) * part, format));
+    amount.and_then(|(nanos, format)| write(nanos, format)).unwrap_or_else(|| text.to_owned())
+}
+
+/// How many parts there are, a broken one counted whole.
+fn round_up(nanos: i128, part: i128) -> i128 {
+    nanos / part + nanos.signum() * i128::from(nanos % part != 0)
 }
 
 /// The amount in nanos, rounded away from zero.
@@ -52,11 +66,9 @@ fn parse(text: &str) -> Option<(i128, Format)> {
     let scale = power.checked_sub(places)?.checked_sub(NANO)?;
     let nanos = match scale {
         0.. => exact.checked_mul(ten_to(scale)?)?,
-        _ => {
-            let part = ten_to(-scale)?;
-            exact / part + i128::from(exact % part != 0)
-        }
+        _ => round_up(exact, ten_to(-scale)?),
     };
+    let nanos = if format == Format::Binary { nanos.min(LARGEST) } else { nanos };
     Some((if text.starts_with('-') { -nanos } else { nanos }, format))
 }
 
@@ -104,7 +116,7 @@ fn write(nanos: i128, format: Format) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// Left as written, right as an API server 1.34 stored it.
+    /// Left as written; right as an API server 1.34 stores it, or at least takes it and leaves it so.
     #[test]
     fn texts_are_as_the_api_server_stores_them() {
         let cases = [
@@ -143,10 +155,21 @@ mod tests {
             ("128974848", "128974848"),
             ("129e6", "129e6"),
             ("123Mi", "123Mi"),
+            ("16Ei", "9223372036854775807"),
+            ("8388608Ti", "9223372036854775807"),
         ];
         for (text, stored) in cases {
             assert_eq!(canonical(text), stored, "{text}");
             assert_eq!(canonical(stored), stored, "{text}, again");
+        }
+    }
+
+    #[test]
+    fn resources_have_no_more_than_three_places() {
+        let cases = [("500u", "1m"), ("1n", "1m"), ("1.0001Gi", "1073849198183m"), ("0.5", "500m"), ("-1n", "-1m")];
+        for (text, stored) in cases {
+            let map = BTreeMap::from([("cpu".to_owned(), text.to_owned())]);
+            assert_eq!(resources(&map), json!({ "cpu": stored }), "{text}");
         }
     }
 
