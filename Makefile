@@ -6,7 +6,7 @@ SHELL := bash
 .PHONY: help lint test contract e2e image generate bench
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 lint: ## formatting, clippy without a warning, licences and sources of the dependencies
 	e2e/tools.sh build deny
@@ -32,7 +32,7 @@ e2e: ## the tests on a real Kubernetes that it starts itself, or on that of KUBE
 	e2e/image.sh archives dev e2e
 	cargo test --locked --package mainstay-e2e --test cluster --no-run
 ifeq ($(origin KUBECONFIG),command line)
-	MAINSTAY_TEST_KUBECONFIG=$(abspath $(KUBECONFIG)) cargo test --locked --package mainstay-e2e --test cluster -- $(TEST)
+	MAINSTAY_TEST_KUBECONFIG=$(abspath $(KUBECONFIG)) cargo test --locked --package mainstay-e2e --test cluster -- --skip lab:: $(TEST)
 else
 	$(CARGO_TARGET_DIR)/debug/mainstay-e2e lab with e2e/cluster.sh $(TEST)
 endif

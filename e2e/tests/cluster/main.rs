@@ -6,6 +6,7 @@ mod faults;
 mod fixture;
 mod keys;
 mod killed;
+mod lab;
 mod load;
 mod migrate;
 mod scale;
