@@ -149,9 +149,13 @@ pub const TABLE: &[Row] = &[
     })
     .process()
     .group(Group::Database),
-    row("owner", "", "NAME", "Whom the database belongs to, such as namespace/name/uid; another owner is refused", |s| {
-        &mut s.owner
-    })
+    row(
+        "owner",
+        "",
+        "NAME",
+        "Whom the database belongs to, such as namespace/name/uid; another owner is refused",
+        |s| &mut s.owner,
+    )
     .process()
     .group(Group::Database),
     row("takeOverFrom", "", "NAME", "The owner whose place this one takes, such as namespace/name", |s| {

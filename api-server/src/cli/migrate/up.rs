@@ -85,7 +85,9 @@ impl Up {
         let run = store.session(move |conn| {
             let mut found = Found::default();
             let done = run(conn, &declared, &terms, &mut found);
-            if done.is_err() && let Ok(now) = schema::applied(conn) {
+            if done.is_err()
+                && let Ok(now) = schema::applied(conn)
+            {
                 found.applied = Some(now);
             }
             Ok((done, found))

@@ -8,8 +8,8 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::app::App;
-use crate::store::{Abort, Error};
 use crate::store::schema::instances;
+use crate::store::{Abort, Error};
 
 /// A third of the time after which a silent server counts as ended.
 const PAUSE: Duration = Duration::from_secs(10);

@@ -92,12 +92,9 @@ mod tests {
 
     #[test]
     fn versions_compare_by_number() {
-        for (version, than, older) in [
-            ("0.1.0", "0.1.0", false),
-            ("0.1.0", "0.1.1", true),
-            ("0.9.0", "0.10.0", true),
-            ("1.0.0", "0.10.0", false),
-        ] {
+        for (version, than, older) in
+            [("0.1.0", "0.1.0", false), ("0.1.0", "0.1.1", true), ("0.9.0", "0.10.0", true), ("1.0.0", "0.10.0", false)]
+        {
             assert_eq!(is_older(version, than), older, "{version} {than}");
         }
     }

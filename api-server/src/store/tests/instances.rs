@@ -110,6 +110,26 @@ async fn an_older_server_runs_on_newer_system_tables_that_still_serve_it() {
     }
 }
 
+/// What a migration's first line declares is what the database tells older servers.
+#[tokio::test]
+async fn every_system_migration_says_whom_it_still_serves() {
+    for (store, folder) in both().into_iter().zip(["sqlite", "postgres"]) {
+        migrate(&store, &way(&Stored::default(), &notes(json!({}))), &PHASES).await.unwrap();
+        let folder = mainstay_e2e::server::repository().join("migrations").join(folder);
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(path.join("up.sql")).unwrap();
+            let declared = text.strip_prefix("-- Oldest server that it still serves: ").unwrap();
+            let declared = declared.lines().next().unwrap().trim_end_matches('.').to_owned();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let told = format!(
+                "SELECT count(*) FROM mainstay_system WHERE migration = '{name}' AND oldest_server = '{declared}'"
+            );
+            assert_eq!(read(&store, move |conn| number(conn, &told)).await.unwrap(), 1, "{name} serves {declared}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_schema_of_ones_own_is_made_and_holds_everything() {
     let url = Postgres::shared().database();
