@@ -1,235 +1,503 @@
 //! The Backend custom resource: one deployment of the API server, and the server's configuration.
 //!
-//! Read by the server from a local document, and by the operator. Which setting wins over which flag, and what a
-//! setting means, is decided in the server's `config.rs`, which takes these structs apart completely.
+//! Read by the operator, and by the server from a local document, of which only `spec.config` matters to it. What
+//! absence means is decided where a field is used: the definition holds no defaults.
 
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
 
+use k8s_openapi::api::core::v1::{Affinity, Toleration};
+use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyPeer};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 
-use crate::collection::check::structure;
-use crate::problem::{Problem, Problems};
+mod check;
+mod config;
+mod status;
+
+pub use check::check_backend;
+pub use config::*;
+pub use status::*;
 
 /// One deployment of the API server over one database, with all Collections that refer to it.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[kube(group = "mainstay.dev", version = "v1alpha1", kind = "Backend", namespaced, category = "mainstay")]
+#[kube(
+    group = "mainstay.dev",
+    version = "v1alpha1",
+    kind = "Backend",
+    namespaced,
+    category = "mainstay",
+    status = "BackendStatus",
+    derive = "PartialEq",
+    derive = "Default"
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct BackendSpec {
-    /// The server's configuration. A flag or an environment variable of the same name wins.
+    /// The server's image. Absent: the image that the operator was installed with, which follows its upgrades.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// How many servers run. Not beside `autoscaling`. Absent: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
+    /// Lets a HorizontalPodAutoscaler choose how many servers run. Not beside `replicas`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<AutoscalingSpec>,
+    /// Where the records live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseSpec>,
+    /// The server's configuration, the same as in a local file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<ServerConfig>,
+    /// How the database is changed when Collections change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migrations: Option<MigrationsSpec>,
+    /// Keys that the operator makes, keeps in Secrets and rotates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<SecretsSpec>,
+    /// How clients reach the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expose: Option<ExposeSpec>,
+    /// CPU and memory of each server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourcesSpec>,
+    /// What the servers' pods have beside what the operator gives them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_template: Option<PodTemplateSpec>,
+    /// Who may reach the pods, and whom they may reach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_policy: Option<NetworkPolicySpec>,
+    /// How the servers are watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monitoring: Option<MonitoringSpec>,
+    /// The operator writes nothing but status; pods, the autoscaler and a running Job go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+    /// Takes the database over from another Backend, named `namespace/name`, which must be gone or suspended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub take_over_from: Option<String>,
 }
 
-/// The server's configuration.
+/// Bounds and targets of the HorizontalPodAutoscaler.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AutoscalingSpec {
+    /// The fewest servers. Absent: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<u32>,
+    /// The most servers.
+    pub max: u32,
+    /// The mean CPU use to aim at, in percent of `resources.requests.cpu`. Absent: 80, unless `metrics` are given.
+    #[serde(rename = "targetCPU", skip_serializing_if = "Option::is_none")]
+    pub target_cpu: Option<u32>,
+    /// More metrics, as in an autoscaling/v2 HorizontalPodAutoscaler.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "free_objects")]
+    pub metrics: Vec<serde_json::Value>,
+    /// How fast it scales, as in an autoscaling/v2 HorizontalPodAutoscaler.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "free_object")]
+    pub behavior: Option<serde_json::Value>,
+}
+
+/// Where the records live: exactly one of `urlFrom` and `embedded`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct ServerConfig {
-    /// How much one request may ask for.
+pub struct DatabaseSpec {
+    /// A Secret that holds a `postgres://user:password@host:5432/name` URL.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub limits: Option<LimitsConfig>,
-    /// How long things may take.
+    pub url_from: Option<SecretSource>,
+    /// The same database past any pooler, for migrations. Absent: the first URL.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeouts: Option<TimeoutsConfig>,
-    /// How the server keeps its connections. Which database it is says a flag or a variable.
+    pub direct_url_from: Option<SecretSource>,
+    /// The PostgreSQL schema of the tables. Absent: public.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub database: Option<DatabaseConfig>,
-    /// Which web pages may call the API.
+    pub schema: Option<String>,
+    /// SQLite on a volume of its own, for one server: demos and the edge.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cors: Option<CorsConfig>,
+    pub embedded: Option<EmbeddedSpec>,
 }
 
-/// How much one request may ask for.
+/// A value in a Secret of the same namespace.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecretSource {
+    /// The Secret and the key in it.
+    pub secret_key_ref: SecretKeyRef,
+}
+
+/// A key of a Secret.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecretKeyRef {
+    /// metadata.name of the Secret.
+    pub name: String,
+    /// The key in its data.
+    pub key: String,
+}
+
+/// A volume for an SQLite file. It is kept when the Backend goes, and found again by its name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EmbeddedSpec {
+    /// How large, such as 1Gi.
+    pub size: String,
+    /// The StorageClass. Absent: the cluster's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_class_name: Option<String>,
+}
+
+/// How the database is changed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct LimitsConfig {
-    /// The largest body, such as 512KiB or 1MiB. Default: 1MiB.
+pub struct MigrationsSpec {
+    /// What happens to each class of step.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub body: Option<String>,
-    /// The longest URL, such as 8KiB. Default: 8KiB.
+    pub policy: Option<MigrationPolicy>,
+    /// Approval hashes, as `status.plan` and `mainstay migrate plan` print them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approve: Vec<String>,
+    /// When gated steps may begin. Absent: at any time.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// The most levels of a JSON body. Default: 32.
+    pub window: Option<WindowSpec>,
+    /// How long one phase may take, such as 30m. Absent: 1h.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub depth: Option<u32>,
-    /// How many records a list answers.
+    pub timeout: Option<String>,
+    /// How often the pod of a Job is started again. Absent: 3.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub page: Option<PageConfig>,
+    pub backoff_limit: Option<u32>,
+    /// How long new servers run before the contract phase, such as 10m. Absent: 10m.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub soak: Option<String>,
+    /// Which classes wait for a backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupSpec>,
+    /// CPU and memory of the Jobs. Absent: 50m and 64Mi requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourcesSpec>,
 }
 
-/// How many records a list answers.
+/// What happens to a step, by its class.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct PageConfig {
-    /// Without `limit`. Default: 20.
+pub struct MigrationPolicy {
+    /// Steps that neither block nor fail. Absent: Auto.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub default: Option<u32>,
-    /// The greatest `limit`. Default: 200.
+    pub safe: Option<Gate>,
+    /// Steps that may hold a lock for as long as the table is large. Absent: Auto.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max: Option<u32>,
+    pub locking: Option<Gate>,
+    /// Steps that fail when the data breaks the new rule. Absent: Approve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dependent: Option<Gate>,
+    /// Steps that lose data. Absent: Approve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destructive: Option<Gate>,
 }
 
-/// How long things may take.
+/// Whether a step runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Gate {
+    /// Without asking.
+    Auto,
+    /// When its hash is in `approve`.
+    Approve,
+    /// Never.
+    Forbid,
+}
+
+/// A time of the day, in UTC.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WindowSpec {
+    /// When it opens, such as 02:00, in UTC.
+    pub start: String,
+    /// How long it stays open, such as 2h. A phase that began in it is finished.
+    pub duration: String,
+    /// On which days it opens. Absent: every day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub days: Vec<Weekday>,
+}
+
+/// A day of the week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Weekday {
+    /// Monday.
+    Mon,
+    /// Tuesday.
+    Tue,
+    /// Wednesday.
+    Wed,
+    /// Thursday.
+    Thu,
+    /// Friday.
+    Fri,
+    /// Saturday.
+    Sat,
+    /// Sunday.
+    Sun,
+}
+
+/// Which steps wait for a backup.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BackupSpec {
+    /// Classes of steps. A plan with one waits until the Backend's annotation `mainstay.dev/backup` names the plan.
+    pub before: Vec<StepClass>,
+}
+
+/// How dangerous a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum StepClass {
+    /// Neither blocks nor fails.
+    Safe,
+    /// May hold a lock for as long as the table is large.
+    Locking,
+    /// Fails when the data breaks the new rule.
+    DataDependent,
+    /// Loses data.
+    Destructive,
+}
+
+/// Keys that the operator makes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct TimeoutsConfig {
-    /// One request, such as 500ms, 30s or 2m. Default: 30s.
+pub struct SecretsSpec {
+    /// The keys that sign tokens, in Secret `<backend>-jwt-keys`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request: Option<String>,
-    /// One statement's wait for a lock. Default: 10s.
+    pub jwt_keys: Option<JwtKeysSpec>,
+    /// The key that may do everything, in Secret `<backend>-admin-key`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub lock: Option<String>,
-    /// The arrival of a request's head or body. Default: 10s.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<String>,
+    pub admin_key: Option<AdminKeySpec>,
 }
 
-/// How the server keeps its connections.
+/// How the keys that sign tokens are made.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct DatabaseConfig {
-    /// The pool of connections.
+pub struct JwtKeysSpec {
+    /// EdDSA or ES256. Absent: EdDSA.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pool: Option<PoolConfig>,
+    pub algorithm: Option<JwtAlgorithm>,
+    /// How long a key signs, such as 30d. Absent: 90d.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotate_every: Option<String>,
 }
 
-/// The pool of connections.
+/// A signature algorithm of RFC 7518 or RFC 8037.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum JwtAlgorithm {
+    /// Ed25519.
+    #[default]
+    EdDSA,
+    /// ECDSA over P-256 with SHA-256.
+    ES256,
+}
+
+/// How the admin key is kept.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct PoolConfig {
-    /// The most connections to PostgreSQL, or readers of SQLite. Default: 10.
+pub struct AdminKeySpec {
+    /// How long a key is the current one, such as 30d. Absent: never rotated by time.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub size: Option<u32>,
-    /// How long a request waits for one before it is a 503. Default: 5s.
+    pub rotate_every: Option<String>,
+    /// How long the key before it stays valid, such as 1h. Absent: 24h.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub wait: Option<String>,
-    /// One older than this is replaced. Default: 30m.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lifetime: Option<String>,
+    pub overlap: Option<String>,
 }
 
-/// Which web pages may call the API.
+/// How clients reach the API.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct CorsConfig {
-    /// Origins such as `https://shop.example`; `*` is any. Default: none.
+pub struct ExposeSpec {
+    /// The Service, which is always there. Absent: a ClusterIP on port 80.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub allowed_origins: Option<Vec<String>>,
+    pub service: Option<ServiceSpec>,
+    /// An Ingress before the Service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<IngressSpec>,
+    /// An HTTPRoute of the Gateway API before the Service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<GatewaySpec>,
 }
 
-/// Where later versions bring something.
-const LATER: [&str; 22] = [
-    "/spec/image",
-    "/spec/replicas",
-    "/spec/autoscaling",
-    "/spec/database",
-    "/spec/migrations",
-    "/spec/secrets",
-    "/spec/expose",
-    "/spec/resources",
-    "/spec/podTemplate",
-    "/spec/networkPolicy",
-    "/spec/monitoring",
-    "/spec/suspend",
-    "/spec/takeOverFrom",
-    "/spec/config/auth",
-    "/spec/config/cache",
-    "/spec/config/events",
-    "/spec/config/jobs",
-    "/spec/config/proxies",
-    "/spec/config/rateLimits",
-    "/spec/config/search",
-    "/spec/config/telemetry",
-    "/spec/config/webhooks",
-];
-
-/// The schema of a document, from the types above.
-static DOCUMENT: LazyLock<Json> =
-    LazyLock::new(|| structure::document_schema("Backend", &schemars::schema_for!(BackendSpec)));
-
-/// The spec of a Backend document, or every structural problem of it. Paths begin at the document's root.
-///
-/// Sizes, durations and origins are text here; the server judges them together with its flags.
-pub fn check_backend(document: &Json) -> Result<BackendSpec, Vec<Problem>> {
-    let mut problems = Problems::new();
-    let kept = structure::prune(document, &DOCUMENT, &LATER, &mut problems);
-    let spec = kept.as_ref().and_then(|document| document.get("spec")).cloned().unwrap_or_default();
-    let spec = match serde_json::from_value(spec) {
-        Ok(spec) => spec,
-        Err(error) => {
-            if problems.is_empty() {
-                problems.add("wrong_type", error.to_string());
-            }
-            BackendSpec::default()
-        }
-    };
-    problems.finish(spec)
+/// The Service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ServiceSpec {
+    /// ClusterIP, NodePort or LoadBalancer. Absent: ClusterIP.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ServiceType>,
+    /// Its port. Absent: 80.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u32>,
+    /// Annotations for the cloud's controllers.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
+/// How far a Service reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ServiceType {
+    /// Inside the cluster.
+    #[default]
+    ClusterIP,
+    /// On a port of each node.
+    NodePort,
+    /// By a load balancer outside of the cluster.
+    LoadBalancer,
+}
 
-    fn found(document: &Json) -> Vec<String> {
-        let problems = check_backend(document).unwrap_err();
-        problems.iter().map(|problem| format!("{} {}", problem.path, problem.code)).collect()
-    }
+/// An Ingress.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IngressSpec {
+    /// The host name of the API.
+    pub host: String,
+    /// The IngressClass. Absent: the cluster's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_name: Option<String>,
+    /// A kubernetes.io/tls Secret of the same namespace. Absent: no TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_secret_name: Option<String>,
+    /// Annotations for the Ingress controller.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
 
-    #[test]
-    fn a_whole_configuration_is_read() {
-        let document = json!({
-            "apiVersion": "mainstay.dev/v1alpha1", "kind": "Backend", "metadata": { "name": "demo" },
-            "spec": { "config": {
-                "database": { "pool": { "size": 4, "wait": "1s", "lifetime": "10m" } },
-                "limits": { "body": "2MiB", "url": "4KiB", "depth": 16, "page": { "default": 10, "max": 50 } },
-                "timeouts": { "request": "5s", "lock": "1s", "client": "2s" },
-                "cors": { "allowedOrigins": ["https://shop.example"] },
-            } },
-        });
-        let config = check_backend(&document).unwrap().config.unwrap();
-        assert_eq!(config.limits.unwrap().page.unwrap(), PageConfig { default: Some(10), max: Some(50) });
-        assert_eq!(config.timeouts.unwrap().request.as_deref(), Some("5s"));
-        assert_eq!(config.cors.unwrap().allowed_origins.unwrap(), ["https://shop.example"]);
-    }
+/// An HTTPRoute.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GatewaySpec {
+    /// The Gateways that it hangs on.
+    pub parent_refs: Vec<ParentRef>,
+    /// Host names of the API. Absent: those of the Gateway.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hostnames: Vec<String>,
+}
 
-    #[test]
-    fn an_empty_spec_is_right() {
-        let document = json!({ "apiVersion": "mainstay.dev/v1alpha1", "kind": "Backend", "metadata": { "name": "b" }, "spec": {} });
-        assert_eq!(check_backend(&document).unwrap(), BackendSpec::default());
-    }
+/// Names a Gateway.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ParentRef {
+    /// metadata.name of the Gateway.
+    pub name: String,
+    /// Its namespace. Absent: the Backend's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// One of its listeners. Absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub section_name: Option<String>,
+}
 
-    #[test]
-    fn every_problem_is_reported_at_once() {
-        let document = json!({
-            "apiVersion": "mainstay.dev/v1", "kind": "Backend", "metadata": {},
-            "spec": { "replicas": 2, "config": {
-                "auth": { "registration": true },
-                "limits": { "body": 5, "dept": 16, "page": { "max": -1 } },
-                "cors": { "allowedOrigins": "*" },
-            } },
-        });
-        assert_eq!(
-            found(&document),
-            [
-                "/apiVersion not_allowed",
-                "/metadata required",
-                "/spec/config/auth not_supported",
-                "/spec/config/cors/allowedOrigins wrong_type",
-                "/spec/config/limits/body wrong_type",
-                "/spec/config/limits/dept unknown_key",
-                "/spec/config/limits/page/max out_of_range",
-                "/spec/replicas not_supported",
-            ]
-        );
-    }
+/// CPU and memory, as quantities such as 250m and 128Mi.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ResourcesSpec {
+    /// What is set aside.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<String, String>,
+    /// The most that may be used.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, String>,
+}
 
-    #[test]
-    fn no_document_at_all_is_a_problem() {
-        for document in [json!(null), json!([]), json!("Backend"), json!({})] {
-            assert!(!check_backend(&document).unwrap_err().is_empty(), "{document}");
-        }
-    }
+/// What pods have beside what the operator gives them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PodTemplateSpec {
+    /// Annotations of the pods.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// Labels that a node must have.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints that do not keep the pods away.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Toleration>,
+    /// Where the pods would rather run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "free_object")]
+    pub affinity: Option<Affinity>,
+    /// The PriorityClass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority_class_name: Option<String>,
+    /// Variables of the server's environment. Names that begin with MAINSTAY_ are the operator's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<EnvSpec>,
+    /// Secrets that hold the credentials of the image's registry.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub image_pull_secrets: Vec<LocalName>,
+}
+
+/// A variable of the environment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EnvSpec {
+    /// Its name.
+    pub name: String,
+    /// Its value. Never a secret: those are mounted.
+    pub value: String,
+}
+
+/// Names an object of the same namespace.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LocalName {
+    /// metadata.name of it.
+    pub name: String,
+}
+
+/// Who may reach the pods, and whom they may reach.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct NetworkPolicySpec {
+    /// Whether there is one. Absent: true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Who may reach the API's port. Absent: everyone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "free_objects")]
+    pub from: Vec<NetworkPolicyPeer>,
+    /// Who may reach the port of probes and metrics, beside the operator. Absent: everyone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "free_objects")]
+    pub metrics_from: Vec<NetworkPolicyPeer>,
+    /// Whom the pods may reach, as in a NetworkPolicy. Absent: everyone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "free_objects")]
+    pub egress: Option<Vec<NetworkPolicyEgressRule>>,
+}
+
+/// How the servers are watched.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct MonitoringSpec {
+    /// A ServiceMonitor of the Prometheus operator, as soon as the cluster knows the kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_monitor: Option<ServiceMonitorSpec>,
+}
+
+/// A ServiceMonitor.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ServiceMonitorSpec {
+    /// How often Prometheus asks, such as 30s. Absent: Prometheus' own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<String>,
+    /// Labels by which Prometheus selects it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// An object that the API server of its own kind judges, not ours: its schema is long and changes with Kubernetes.
+fn free_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+}
+
+/// A list of such objects.
+fn free_objects(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "array", "maxItems": 32,
+        "items": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
+    })
 }

@@ -10,13 +10,24 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::conditions::Condition;
+
 pub mod check;
 
 pub use check::{Document, check, check_stored};
 
 /// A typed set of records. Becomes one table and its part of the API.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[kube(group = "mainstay.dev", version = "v1alpha1", kind = "Collection", namespaced, category = "mainstay")]
+#[kube(
+    group = "mainstay.dev",
+    version = "v1alpha1",
+    kind = "Collection",
+    namespaced,
+    category = "mainstay",
+    status = "CollectionStatus",
+    derive = "PartialEq",
+    derive = "Default"
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CollectionSpec {
     /// The Backend that serves it, in the same namespace. Ignored in a local file.
@@ -52,6 +63,38 @@ pub struct CollectionSpec {
     /// What happens to the data of a removed field or of the removed collection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicySpec>,
+}
+
+/// What the operator tells of a Collection.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CollectionStatus {
+    /// The generation of the spec that this was judged by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Accepted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The Backend that serves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+    /// The generation of the spec that was last accepted, and is served or about to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_generation: Option<i64>,
+    /// Everything that is wrong with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<ProblemStatus>,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProblemStatus {
+    /// Where, as a JSON Pointer: `/spec/fields/3/maxLength`.
+    pub path: String,
+    /// What is wrong, and what to do.
+    pub message: String,
 }
 
 /// Names a Backend.

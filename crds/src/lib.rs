@@ -4,11 +4,14 @@
 //! A document becomes a [`schema::Schema`] through [`collection::check()`], or a list of [`Problem`]s;
 //! nothing here ever sees a database, only the SQL text that one would be given.
 
+pub mod api_key;
 pub mod backend;
 pub mod collection;
+pub mod conditions;
 pub mod field;
 pub mod filter;
 pub mod json;
+pub mod migration_plan;
 pub mod name;
 pub mod plan;
 pub mod problem;

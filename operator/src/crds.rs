@@ -7,17 +7,21 @@ use std::error::Error;
 use std::path::Path;
 
 use kube::CustomResourceExt;
+use mainstay_crds::api_key::ApiKey;
 use mainstay_crds::backend::Backend;
 use mainstay_crds::collection::Collection;
+use mainstay_crds::migration_plan::MigrationPlan;
 
 /// Names of the definitions, and of their files less `.yaml`.
-pub const NAMES: [&str; 2] = ["backend", "collection"];
+pub const NAMES: [&str; 4] = ["api_key", "backend", "collection", "migration_plan"];
 
 /// The definition of that name.
 pub fn one(name: &str) -> Result<String, Box<dyn Error>> {
     let definition = match name {
+        "api_key" => ApiKey::crd(),
         "backend" => Backend::crd(),
         "collection" => Collection::crd(),
+        "migration_plan" => MigrationPlan::crd(),
         _ => return Err(format!("there is no `{name}`; there are {}\n", NAMES.join(", ")).into()),
     };
     // Through JSON, whose objects are sorted: the text does not depend on the order of fields in types.
