@@ -3,6 +3,7 @@
 //! Builds the [`App`] once, binds the sockets, has the database prepared, and hands over to [`crate::http`]. Signals are
 //! handled here: the first begins an orderly stop, the second ends at once.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
@@ -120,22 +121,7 @@ impl Start {
             signals.next().await;
             self.stop(&app, handles, &mut signals).await
         };
-        let serving = async { tokio::join!(main, side) };
-        tokio::pin!(serving, control);
-        let done = tokio::select! {
-            biased;
-            done = &mut control => done,
-            (main, side) = &mut serving => match main.and(side) {
-                // Both have stopped because they were told to; what is left of the control is its return.
-                Ok(()) => control.await,
-                Err(error) => Err(Failure::new(Exit::Bug, format!("the server ended: {error}"))),
-            },
-            () = heartbeat::beat(&app) => Ok(()),
-        };
-        if done.is_ok() {
-            heartbeat::leave(&app).await;
-        }
-        done
+        until_the_end(&app, async { tokio::join!(main, side) }, control).await
     }
 
     /// What this start brings to its database.
@@ -264,6 +250,29 @@ impl Start {
         }
         Ok(())
     }
+}
+
+/// Runs the server and what goes on beside it, until one of them ends.
+async fn until_the_end(
+    app: &App,
+    serving: impl Future<Output = (io::Result<()>, io::Result<()>)>,
+    control: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    tokio::pin!(serving, control);
+    let done = tokio::select! {
+        biased;
+        done = &mut control => done,
+        (main, side) = &mut serving => match main.and(side) {
+            // Both have stopped because they were told to; what is left of the control is its return.
+            Ok(()) => control.await,
+            Err(error) => Err(Failure::new(Exit::Bug, format!("the server ended: {error}"))),
+        },
+        () = heartbeat::beat(app) => Ok(()),
+    };
+    if done.is_ok() {
+        heartbeat::leave(app).await;
+    }
+    done
 }
 
 /// SIGTERM and SIGINT.
