@@ -25,9 +25,9 @@ contract: ## the OpenAPI documents against their linters, and the servers agains
 	cargo build --locked --workspace
 	e2e/contract/run.sh
 
-generate: ## write every generated file: the custom resources
+generate: ## write every generated file: the custom resources, also for the chart
 	e2e/tools.sh build
-	cargo run --locked --quiet --package mainstay-operator -- crds crds/yaml
+	for folder in crds/yaml charts/mainstay/crds; do cargo run --locked --quiet --package mainstay-operator -- crds $$folder || exit; done
 
 bench: ## requests a second as ratios to pgbench, to bench/results.md
 	e2e/tools.sh build postgres wrk
