@@ -3,16 +3,17 @@ export CARGO_TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(HOME)/
 SHELL := bash
 
 .DEFAULT_GOAL := help
-.PHONY: help lint test contract generate bench
+.PHONY: help lint test contract e2e image generate bench
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-lint: ## formatting, clippy without a warning, licences and sources of the dependencies
-	e2e/tools.sh build deny
+lint: ## formatting, clippy without a warning, licences and sources of the dependencies, the chart
+	e2e/tools.sh build deny helm
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	$(HOME)/.cache/mainstay/bin/cargo-deny --locked check licenses bans sources
+	e2e/chart/lint.sh
 
 test: ## every test, on SQLite and on a PostgreSQL that it starts itself
 	e2e/tools.sh build postgres iso-codes
@@ -25,9 +26,26 @@ contract: ## the OpenAPI documents against their linters, and the servers agains
 	cargo build --locked --workspace
 	e2e/contract/run.sh
 
-generate: ## write every generated file: the custom resources, also for the chart
-	e2e/tools.sh build
+# Only a KUBECONFIG on the command line counts: that of the shell may lead to a cluster that matters.
+e2e: ## the tests on a real Kubernetes that it starts itself, or on that of KUBECONFIG=FILE (TEST= names some of them)
+	e2e/tools.sh build postgres images cluster
+	cargo build --locked --package mainstay-e2e
+	e2e/image.sh archives dev e2e
+	cargo test --locked --package mainstay-e2e --test cluster --no-run
+ifeq ($(origin KUBECONFIG),command line)
+	MAINSTAY_TEST_KUBECONFIG=$(abspath $(KUBECONFIG)) cargo test --locked --package mainstay-e2e --test cluster -- --skip lab:: $(TEST)
+else
+	$(CARGO_TARGET_DIR)/debug/mainstay-e2e lab with e2e/cluster.sh $(TEST)
+endif
+
+image: ## the two container images, as archives in the target folder, each under 30 MB
+	e2e/tools.sh build images
+	e2e/image.sh archives release latest
+
+generate: ## write every generated file: the custom resources, what the chart renders
+	e2e/tools.sh build helm
 	for folder in crds/yaml charts/mainstay/crds; do cargo run --locked --quiet --package mainstay-operator -- crds $$folder || exit; done
+	e2e/chart/lint.sh write
 
 bench: ## requests a second as ratios to pgbench, to bench/results.md
 	e2e/tools.sh build postgres wrk

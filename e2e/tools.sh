@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# Brings the programs that the tests need and this machine lacks: e2e/tools.sh build deny postgres iso-codes contract wrk
+# Brings the programs that the tests need and this machine lacks: e2e/tools.sh build deny postgres iso-codes contract wrk images cluster helm
 # Debian packages are installed when we are root; otherwise this says what to install. Pinned tools go to the cache.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cache=$HOME/.cache/mainstay
 deny_version=0.20.2
+kubernetes_version=34.4
+coredns_version=v1.15.0
+metrics_server_version=v0.9.0
+helm_version=v4.3.1
+kubeconform_version=v0.8.0
 
 apt() {
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
@@ -62,7 +67,55 @@ contract() {
   echo "$pins" >"$cache/contract.pins"
 }
 
-mkdir -p "$cache"
+images() {
+  local missing=()
+  command -v buildah >/dev/null || missing+=(buildah)
+  [ -f /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
+  [ ${#missing[@]} = 0 ] || apt "${missing[@]}"
+}
+
+# A Kubernetes, and what talks to one.
+cluster() {
+  local missing=() version=k8s.io/component-base/version
+  command -v containerd >/dev/null || missing+=(containerd)
+  command -v runc >/dev/null || missing+=(runc)
+  command -v iptables >/dev/null || missing+=(iptables)
+  command -v ip >/dev/null || missing+=(iproute2)
+  [ -x /usr/lib/cni/ptp ] || missing+=(containernetworking-plugins)
+  [ -x /bin/busybox ] || missing+=(busybox-static)
+  [ ${#missing[@]} = 0 ] || apt "${missing[@]}"
+  go_tool kubelab "$(cat e2e/kubelab/*.go e2e/kubelab/go.*) $kubernetes_version" \
+    build -C e2e/kubelab -trimpath -o "$cache/bin/kubelab" -ldflags "-s -w -X $version.gitVersion=v1.$kubernetes_version \
+      -X $version.gitMajor=1 -X $version.gitMinor=${kubernetes_version%.*}" .
+  installed github.com/coredns/coredns "$coredns_version"
+  installed sigs.k8s.io/metrics-server/cmd/metrics-server "$metrics_server_version"
+  helm
+  installed github.com/yannh/kubeconform/cmd/kubeconform "$kubeconform_version"
+}
+
+helm() {
+  installed helm.sh/helm/v4/cmd/helm "$helm_version"
+}
+
+installed() {
+  go_tool "${1##*/}" "$1@$2" install -trimpath -ldflags '-s -w' "$1@$2"
+}
+
+# go_tool NAME PINS GO-ARGUMENT…: runs go unless the program in the cache was made from the same pins.
+go_tool() {
+  local name=$1 pins
+  pins=$(sha256sum <<<"$2")
+  [ ! -x "$cache/bin/$name" ] || [ "$(cat "$cache/bin/$name.pins" 2>/dev/null || true)" != "$pins" ] || return 0
+  if ! command -v go >/dev/null; then
+    echo "missing: go 1.26.4 or later, to build $name. Install it from https://go.dev/dl, then run this again." >&2
+    exit 69
+  fi
+  echo "building $name" >&2
+  CGO_ENABLED=0 GOBIN="$cache/bin" go "${@:3}"
+  echo "$pins" >"$cache/bin/$name.pins"
+}
+
+mkdir -p "$cache/bin"
 for tool in "$@"; do
   "${tool//-/_}"
 done

@@ -42,6 +42,15 @@ pub struct Postgres {
     databases: AtomicU32,
 }
 
+/// A transaction that stays open.
+pub struct Hold(Child);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.kill().and_then(|()| self.0.wait()).expect("psql ends");
+    }
+}
+
 /// The shell around a server that is ours.
 struct Keeper {
     shell: Mutex<Child>,
@@ -86,6 +95,21 @@ impl Postgres {
         writeln!(keeper.orders.lock().unwrap(), "{signal}").expect("its shell listens");
     }
 
+    /// Starts a server of the test's own that also listens on `address`, where clients need a password.
+    pub fn reachable(address: &str) -> Postgres {
+        const PASSWORD: &str = "a-password-that-only-the-tests-know";
+        let listen = format!("listen_addresses=127.0.0.1,{address}");
+        let mut postgres = Postgres::with(&[&listen]);
+        postgres.run("postgres", &format!("ALTER ROLE postgres PASSWORD '{PASSWORD}'"));
+        let rules = postgres.run("postgres", "SHOW hba_file");
+        let mut file = std::fs::OpenOptions::new().append(true).open(rules).expect("its rules can be written");
+        writeln!(file, "host all all all scram-sha-256").expect("its rules can be written");
+        postgres.run("postgres", "SELECT pg_reload_conf()");
+        let port = postgres.base.rsplit(':').next().unwrap_or_default();
+        postgres.base = format!("postgres://postgres:{PASSWORD}@{address}:{port}");
+        postgres
+    }
+
     fn order(&self, order: &str, turn: &str) {
         self.signal(order);
         let turns = self.keeper.as_ref().expect("a server of the test's own").turns.lock().unwrap();
@@ -113,6 +137,19 @@ impl Postgres {
         let mut psql = Command::new(&self.psql);
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database), "-c", sql]);
         succeed(psql.env("PGOPTIONS", "-c client_min_messages=error")).trim_end().to_owned()
+    }
+
+    /// Runs SQL in a transaction that stays open, and so keeps its locks, until the answer is dropped.
+    pub fn hold(&self, database: &str, sql: &str) -> Hold {
+        let mut psql = Command::new(&self.psql);
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database)]);
+        let mut child = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql starts");
+        let orders = child.stdin.as_mut().expect("a pipe");
+        writeln!(orders, "BEGIN; {sql}; SELECT 'held';").expect("psql reads");
+        let mut answer = String::new();
+        BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut answer).expect("psql answers");
+        assert_eq!(answer, "held\n", "{sql}");
+        Hold(child)
     }
 
     fn url(&self, database: &str) -> String {

@@ -91,6 +91,9 @@ pub fn labels(backend: &str) -> [(&'static str, String); 3] {
 /// The label that says which Backend an object belongs to.
 pub const BACKEND_LABEL: &str = "mainstay.dev/backend";
 
+/// Who applies the objects of Backends.
+pub const FIELD_MANAGER: &str = "mainstay-backend";
+
 /// Takes null members, and objects and lists that are empty, away; `emptyDir: {}` and the like are written as they are
 /// by [`KEEP`].
 fn prune(value: &mut Json) {
@@ -110,4 +113,4 @@ fn prune(value: &mut Json) {
 }
 
 /// Members whose emptiness means something.
-const KEEP: [&str; 5] = ["emptyDir", "podSelector", "namespaceSelector", "ingress", "egress"];
+const KEEP: [&str; 6] = ["emptyDir", "labelSelector", "podSelector", "namespaceSelector", "ingress", "egress"];

@@ -14,3 +14,17 @@ pub struct Settings {
     /// The domain of the cluster's Services.
     pub cluster_domain: String,
 }
+
+#[cfg(test)]
+impl Settings {
+    /// Those of the chart.
+    pub fn for_tests() -> Settings {
+        Settings {
+            server_image: "registry.example/mainstay/server:0.1.0".to_owned(),
+            namespaces: Vec::new(),
+            class: None,
+            own_namespace: "mainstay-system".to_owned(),
+            cluster_domain: "cluster.local".to_owned(),
+        }
+    }
+}

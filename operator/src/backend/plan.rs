@@ -24,6 +24,7 @@ pub mod ingress;
 pub mod network_policy;
 pub mod pdb;
 pub mod pod;
+pub mod quantity;
 pub mod service;
 pub mod service_account;
 pub mod service_monitor;
@@ -45,6 +46,11 @@ impl Inputs<'_> {
     /// metadata.name of the Backend, and of most of its objects.
     pub fn name(&self) -> String {
         self.backend.name_any()
+    }
+
+    /// Records live in SQLite on a volume of their own.
+    pub fn embedded(&self) -> bool {
+        self.backend.spec.database.as_ref().is_some_and(|database| database.embedded.is_some())
     }
 }
 
@@ -68,18 +74,19 @@ pub fn plan(seen: &Observed, settings: &Settings, now: Timestamp) -> Planned {
     let Secrets { desired: secrets, notes: said_of_keys, .. } = keys;
     let Migration { desired: steps, doomed, release, notes: said_of_schema, .. } = way;
     let inputs = Inputs { backend: &seen.backend, seen, settings, release: release.as_ref() };
+    let needed = NEEDED.iter().filter_map(|plan| plan(&inputs));
     let objects = OBJECTS.iter().filter_map(|plan| plan(&inputs));
-    planned.desired = documents.into_iter().chain(secrets).chain(steps).chain(objects).collect();
+    planned.desired = documents.into_iter().chain(secrets).chain(needed).chain(steps).chain(objects).collect();
     planned.doomed = gone(seen, &planned.desired).chain(doomed).collect();
     planned.notes = [said_of_documents, said_of_keys, said_of_schema].concat();
     planned
 }
 
-/// In the order in which they are written: pods come after everything that they need.
-const OBJECTS: [fn(&Inputs<'_>) -> Option<Desired>; 11] = [
-    service_account::plan,
-    config::plan,
-    network_policy::plan,
+/// What pods need, those of Jobs too: written before any of them.
+const NEEDED: [fn(&Inputs<'_>) -> Option<Desired>; 3] = [service_account::plan, config::plan, network_policy::plan];
+
+/// In the order in which they are written.
+const OBJECTS: [fn(&Inputs<'_>) -> Option<Desired>; 8] = [
     service::plan,
     stateful_set::plan,
     deployment::plan,
