@@ -1,6 +1,6 @@
 //! The custom resource definitions as YAML, from the types of `mainstay-crds`.
 //!
-//! Printed by the binary and committed under `crds/yaml/`; a test proves that both are equal. They hold no
+//! Printed by the binary and committed under `crds/yaml/` and in the chart; a test proves that all are equal. They hold no
 //! defaults, so that an API server keeps a document as it was typed and the server alone decides what absence means.
 
 use std::error::Error;
@@ -84,10 +84,10 @@ mod tests {
 
     #[test]
     fn committed_files_equal_the_code() {
-        for name in NAMES {
-            let path = format!("{}/../crds/yaml/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+        for (folder, name) in ["crds/yaml", "charts/mainstay/crds"].iter().flat_map(|f| NAMES.map(|name| (f, name))) {
+            let path = format!("{}/../{folder}/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
             let committed = std::fs::read_to_string(&path).unwrap_or_default();
-            assert!(committed == one(name).unwrap(), "crds/yaml/{name}.yaml is stale: run `make generate`");
+            assert!(committed == one(name).unwrap(), "{folder}/{name}.yaml is stale: run `make generate`");
         }
     }
 

@@ -6,4 +6,5 @@ pub mod backend;
 pub mod crds;
 pub mod desired;
 pub mod kind;
+pub mod probe;
 pub mod settings;
