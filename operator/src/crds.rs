@@ -11,6 +11,7 @@ use mainstay_crds::api_key::ApiKey;
 use mainstay_crds::backend::Backend;
 use mainstay_crds::collection::Collection;
 use mainstay_crds::migration_plan::MigrationPlan;
+use serde_json::Value as Json;
 
 /// Names of the definitions, and of their files less `.yaml`.
 pub const NAMES: [&str; 4] = ["api_key", "backend", "collection", "migration_plan"];
@@ -25,8 +26,38 @@ pub fn one(name: &str) -> Result<String, Box<dyn Error>> {
         _ => return Err(format!("there is no `{name}`; there are {}\n", NAMES.join(", ")).into()),
     };
     // Through JSON, whose objects are sorted: the text does not depend on the order of fields in types.
-    let definition = serde_json::to_value(definition)?;
+    let mut definition = serde_json::to_value(definition)?;
+    plain(&mut definition);
     Ok(yaml_serde::to_string(&definition)?)
+}
+
+/// Says only what API servers know and people read: no formats such as `uint32`, of which they warn, whole numbers as
+/// such, no titles, and paragraphs of descriptions as one line each, which `kubectl explain` wraps.
+fn plain(schema: &mut Json) {
+    match schema {
+        Json::Object(members) => {
+            if let Some(Json::String(text)) = members.get_mut("description") {
+                *text =
+                    text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n");
+            }
+            if members.get("title").is_some_and(Json::is_string) {
+                members.remove("title");
+            }
+            if members.get("format").is_some_and(|format| format == "uint32") {
+                members.remove("format");
+                members.entry("maximum").or_insert_with(|| u32::MAX.into());
+            }
+            members.values_mut().for_each(plain);
+        }
+        Json::Array(elements) => elements.iter_mut().for_each(plain),
+        Json::Number(number) => {
+            let whole = number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() <= f64::from(u32::MAX));
+            if let Some(value) = whole {
+                *number = (value as i64).into();
+            }
+        }
+        _ => {}
+    }
 }
 
 /// All definitions as one stream of documents.
@@ -46,7 +77,6 @@ pub fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value as Json;
 
     fn definition(name: &str) -> Json {
         yaml_serde::from_str(&one(name).unwrap()).unwrap()

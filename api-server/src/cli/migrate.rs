@@ -154,13 +154,16 @@ fn exists(settings: &Settings) -> bool {
 }
 
 /// The way from the applied schema to the declared one. When both agree, the way that led there, while its contract steps
-/// are open; other documents have to wait for them, for they would be compared with a schema that is not there yet.
+/// are open. Other documents have to wait for them, for they would be compared with a schema that is not there yet;
+/// not for removals, which the next plan holds again.
 fn evolution(applied: &Applied, declared: &Schema, arguments: &str) -> Result<Evolution, Failure> {
     let next = evolve(&applied.stored, declared).map_err(|problems| refused(&problems))?;
-    match applied.open_plan() {
-        Some(plan) if next.stored.revision == applied.stored.revision => Ok(Evolution { plan: plan.clone(), ..next }),
-        Some(plan) => Err(unfinished(plan, arguments)),
-        None => Ok(next),
+    match (applied.open_plan(), applied.binding_plan()) {
+        (Some(plan), _) if next.stored.revision == applied.stored.revision => {
+            Ok(Evolution { plan: plan.clone(), ..next })
+        }
+        (_, Some(plan)) => Err(unfinished(plan, arguments)),
+        _ => Ok(next),
     }
 }
 

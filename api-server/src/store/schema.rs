@@ -5,6 +5,7 @@
 
 use mainstay_crds::Value;
 use mainstay_crds::plan::{Phase, Plan, Step};
+use mainstay_crds::schema::evolve::may_follow;
 use mainstay_crds::schema::stored::Stored;
 use mainstay_crds::sql::{ColumnType, Dialect, Sql};
 
@@ -36,12 +37,19 @@ pub struct Applied {
     pub plan: Option<Plan>,
     /// Whether contract steps of that plan are still to be done.
     pub is_open: bool,
+    /// Whether one of them is done.
+    pub is_contracting: bool,
 }
 
 impl Applied {
     /// The plan that led here, while contract steps of it are to be done.
     pub fn open_plan(&self) -> Option<&Plan> {
         self.plan.as_ref().filter(|_| self.is_open)
+    }
+
+    /// The open plan that has to be finished before other documents can be applied.
+    pub fn binding_plan(&self) -> Option<&Plan> {
+        self.open_plan().filter(|plan| self.is_contracting || !may_follow(plan))
     }
 }
 
@@ -64,10 +72,12 @@ pub fn applied(conn: &mut Conn) -> Result<Applied, Error> {
     })?;
     if let Some(plan) = &applied.plan {
         let contracts = |step: &Step| step.phase == Phase::Contract;
-        applied.is_open = plan.steps.iter().any(contracts) && {
+        if plan.steps.iter().any(contracts) {
             let done = ledger::done(conn, &plan.plan_hash)?;
-            plan.steps.iter().enumerate().any(|(at, step)| contracts(step) && !done.contains(&at))
-        };
+            let steps = || plan.steps.iter().enumerate().filter(|(_, step)| contracts(step));
+            applied.is_open = steps().any(|(at, _)| !done.contains(&at));
+            applied.is_contracting = steps().any(|(at, _)| done.contains(&at));
+        }
     }
     Ok(applied)
 }

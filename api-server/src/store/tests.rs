@@ -22,6 +22,7 @@ mod filters;
 mod instances;
 mod keyset;
 mod migrations;
+mod removals;
 mod values;
 
 /// 2024-01-31T12:00:00Z.

@@ -29,6 +29,8 @@ pub mod service;
 pub mod service_account;
 pub mod service_monitor;
 pub mod stateful_set;
+#[cfg(test)]
+mod tests;
 
 /// What the planner of one object may look at.
 pub struct Inputs<'a> {

@@ -71,7 +71,7 @@ fn instance(found: &Instance) -> Json {
 }
 
 fn text(found: &Found) -> String {
-    let Found { applied: Applied { stored, compatible_from, is_open, plan: _ }, dirty, owner, live } = found;
+    let Found { applied: Applied { stored, compatible_from, is_open, .. }, dirty, owner, live } = found;
     if stored.revision == 0 {
         return "The database is empty: `mainstay migrate up` or `mainstay serve` makes its tables.\n".to_owned();
     }

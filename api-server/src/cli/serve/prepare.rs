@@ -110,7 +110,7 @@ fn auto(conn: &mut Conn, start: &Start) -> Prepared {
         Err(problems) => return Ok(Err(refused(&problems))),
     };
     let moves = evolution.plan.from_revision != evolution.plan.to_revision;
-    if let Some(plan) = applied.open_plan().filter(|_| moves) {
+    if let Some(plan) = applied.binding_plan().filter(|_| moves) {
         if is_safe(plan) {
             // It waits for older servers alone, which end or are forgotten.
             instances::nobody_older(conn, applied.stored.revision)?;

@@ -152,7 +152,8 @@ fn judge(conn: &mut Conn, run: &Evolution, before: &Applied, phases: &[Phase]) -
     }
     let done = ledger::done(conn, &run.plan.plan_hash)?;
     for collection in &run.schema.collections {
-        let known = before.stored.get(collection.name.as_str()).is_some();
+        let name = collection.name.as_str();
+        let known = before.stored.get(name).is_some() || before.stored.removed.iter().any(|one| one.name == name);
         let effect = format!("create table {}", collection.name);
         let made =
             run.plan.steps.iter().position(|step| step.effect == effect).is_some_and(|step| done.contains(&step));
@@ -287,5 +288,9 @@ fn record(conn: &mut Conn, run: &Evolution, before: &Applied, now: i64) -> Resul
         _ if contracts && !open(true) => run.stored.revision,
         _ => compatible_from(conn)?,
     };
-    ledger::revision(conn, run, from, now)
+    let stored = match contracts && !open(true) {
+        true => run.stored.contracted(),
+        false => run.stored.clone(),
+    };
+    ledger::revision(conn, &run.plan, &stored, from, now)
 }
