@@ -143,3 +143,24 @@ fn who_may_write_what() {
         assert_eq!(json!(may), writes, "{role}");
     }
 }
+
+/// What people look up when a condition tells them one word.
+#[test]
+fn the_docs_explain_every_condition_and_reason() {
+    let source = text("crds/src/conditions.rs");
+    let docs = text("docs/backend.md");
+    let (types, reasons) = docs.split("## Conditions").nth(1).unwrap().split_once("\nEvery message").unwrap();
+    for (name, table) in [("Type", types), ("Reason", reasons)] {
+        let body = source.split(&format!("pub enum {name} {{")).nth(1).unwrap().split("\n}").next().unwrap();
+        let words = body
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.starts_with("//"))
+            .filter_map(|line| line.strip_suffix(','));
+        let words: Vec<&str> = words.collect();
+        assert!(words.len() > 5, "{name}: {words:?}");
+        for word in words {
+            assert!(table.contains(&format!("\n| `{word}` | ")), "docs/backend.md lacks {name} {word}");
+        }
+    }
+}

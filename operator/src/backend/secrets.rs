@@ -93,7 +93,8 @@ const SOON: Duration = Duration::from_secs(10);
 impl Part {
     /// The Secret's name is taken by another's.
     fn conflict(name: &str) -> Part {
-        let message = format!("Secret {name} was not made by this Backend and is left as it is; delete it or rename it");
+        let message =
+            format!("Secret {name} was not made by this Backend and is left as it is; delete it or rename it");
         Part { notes: vec![Part::warning("ObjectConflict", message)], ..Part::soon() }
     }
 
