@@ -11,12 +11,27 @@ use mainstay_crds::api_key::ApiKey;
 use mainstay_crds::backend::Backend;
 use mainstay_crds::collection::Collection;
 use mainstay_crds::migration_plan::MigrationPlan;
+use serde_json::Value as Json;
+
+pub mod install;
 
 /// Names of the definitions, and of their files less `.yaml`.
 pub const NAMES: [&str; 4] = ["api_key", "backend", "collection", "migration_plan"];
 
-/// The definition of that name.
+/// Counts the published forms of the definitions. A change of any of them that an older operator or an older document
+/// would notice raises it.
+pub const VERSION: u32 = 1;
+
+/// Where a definition says it.
+pub const VERSION_ANNOTATION: &str = "mainstay.dev/crd-version";
+
+/// The definition of that name as YAML.
 pub fn one(name: &str) -> Result<String, Box<dyn Error>> {
+    Ok(yaml_serde::to_string(&definition(name)?)?)
+}
+
+/// The definition of that name, with its version.
+pub fn definition(name: &str) -> Result<Json, Box<dyn Error>> {
     let definition = match name {
         "api_key" => ApiKey::crd(),
         "backend" => Backend::crd(),
@@ -25,8 +40,9 @@ pub fn one(name: &str) -> Result<String, Box<dyn Error>> {
         _ => return Err(format!("there is no `{name}`; there are {}\n", NAMES.join(", ")).into()),
     };
     // Through JSON, whose objects are sorted: the text does not depend on the order of fields in types.
-    let definition = serde_json::to_value(definition)?;
-    Ok(yaml_serde::to_string(&definition)?)
+    let mut definition = serde_json::to_value(definition)?;
+    definition["metadata"]["annotations"][VERSION_ANNOTATION] = VERSION.to_string().into();
+    Ok(definition)
 }
 
 /// All definitions as one stream of documents.
@@ -46,9 +62,8 @@ pub fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value as Json;
 
-    fn definition(name: &str) -> Json {
+    fn read(name: &str) -> Json {
         yaml_serde::from_str(&one(name).unwrap()).unwrap()
     }
 
@@ -94,7 +109,7 @@ mod tests {
     #[test]
     fn schemas_are_structural_and_hold_no_default() {
         for name in NAMES {
-            let definition = definition(name);
+            let definition = read(name);
             let schema = definition.pointer("/spec/versions/0/schema/openAPIV3Schema").unwrap();
             let mut broken = Vec::new();
             structural(schema, name, &mut broken);
@@ -115,7 +130,7 @@ mod tests {
                 free(items, path, found);
             }
         }
-        let definition = definition("collection");
+        let definition = read("collection");
         let schema = definition.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec").unwrap();
         let mut found = Vec::new();
         free(schema, "", &mut found);

@@ -3,7 +3,18 @@
 //! Pure planners in the middle, the cluster at the edges.
 
 pub mod backend;
+pub mod backoff;
+pub mod cli;
+pub mod cluster;
+pub mod context;
+pub mod controllers;
 pub mod crds;
 pub mod desired;
+pub mod fleet;
+pub mod http;
 pub mod kind;
+pub mod leader;
+pub mod metrics;
+pub mod orphan;
+pub mod run;
 pub mod settings;
