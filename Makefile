@@ -6,13 +6,14 @@ SHELL := bash
 .PHONY: help lint test contract e2e image generate bench
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-lint: ## formatting, clippy without a warning, licences and sources of the dependencies
-	e2e/tools.sh build deny
+lint: ## formatting, clippy without a warning, licences and sources of the dependencies, the chart
+	e2e/tools.sh build deny helm
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	$(HOME)/.cache/mainstay/bin/cargo-deny --locked check licenses bans sources
+	e2e/chart/lint.sh
 
 test: ## every test, on SQLite and on a PostgreSQL that it starts itself
 	e2e/tools.sh build postgres iso-codes
@@ -32,7 +33,7 @@ e2e: ## the tests on a real Kubernetes that it starts itself, or on that of KUBE
 	e2e/image.sh archives dev e2e
 	cargo test --locked --package mainstay-e2e --test cluster --no-run
 ifeq ($(origin KUBECONFIG),command line)
-	MAINSTAY_TEST_KUBECONFIG=$(abspath $(KUBECONFIG)) cargo test --locked --package mainstay-e2e --test cluster -- $(TEST)
+	MAINSTAY_TEST_KUBECONFIG=$(abspath $(KUBECONFIG)) cargo test --locked --package mainstay-e2e --test cluster -- --skip lab:: $(TEST)
 else
 	$(CARGO_TARGET_DIR)/debug/mainstay-e2e lab with e2e/cluster.sh $(TEST)
 endif
@@ -41,9 +42,10 @@ image: ## the two container images, as archives in the target folder, each under
 	e2e/tools.sh build images
 	e2e/image.sh archives release latest
 
-generate: ## write every generated file: the custom resources
-	e2e/tools.sh build
-	cargo run --locked --quiet --package mainstay-operator -- crds crds/yaml
+generate: ## write every generated file: the custom resources, what the chart renders
+	e2e/tools.sh build helm
+	for folder in crds/yaml charts/mainstay/crds; do cargo run --locked --quiet --package mainstay-operator -- crds $$folder || exit; done
+	e2e/chart/lint.sh write
 
 bench: ## requests a second as ratios to pgbench, to bench/results.md
 	e2e/tools.sh build postgres wrk

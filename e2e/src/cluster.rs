@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use namespace::Namespace;
+pub use namespace::{Namespace, Way};
 use serde_json::Value as Json;
 
 use crate::lab::{self, Lab};
@@ -128,7 +128,14 @@ impl Cluster {
     pub fn postgres(&self) -> &Postgres {
         self.postgres.get_or_init(|| match self.lab {
             Some(_) => Postgres::reachable(lab::ADDRESS),
-            None => Postgres::start(),
+            None => {
+                let named = variable("MAINSTAY_TEST_POSTGRES_URL").is_some();
+                assert!(
+                    named,
+                    "MAINSTAY_TEST_POSTGRES_URL has to name a PostgreSQL that the pods of this cluster reach"
+                );
+                Postgres::start()
+            }
         })
     }
 }

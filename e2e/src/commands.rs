@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use mainstay_e2e::lab::Lab;
 
 const USAGE: &str = "usage: mainstay-e2e lab [--at FOLDER] up|down|load ARCHIVE…|run COMMAND…|with COMMAND…
-  up     starts a Kubernetes unless it runs, and prints its KUBECONFIG, which works inside its network alone
+  up     starts a Kubernetes unless it runs, and prints its KUBECONFIG, which leads somewhere only inside its network
   run    runs a command inside its network, with KUBECONFIG set and kubectl on the path
-  with   the same, in a lab that is started for it unless it runs, and ended after it
+  with   the same, in a lab that is up, else in a new one that ends with it
   load   makes the images of archives (OCI or Docker) known to its node
   down   ends it and removes everything of it
 FOLDER is MAINSTAY_LAB, else one below ~/.cache/mainstay/labs for this clone. Each folder is a lab of its own.";
@@ -37,11 +37,7 @@ pub fn lab(arguments: &[String]) -> ExitCode {
             return ExitCode::FAILURE;
         }
         [with, program, rest @ ..] if with == "with" => {
-            let started = lab.up();
-            let status = lab.command(program).args(rest).status();
-            if started {
-                lab.down();
-            }
+            let status = lab.with(|| lab.command(program).args(rest).status());
             return match status {
                 Ok(status) if status.success() => ExitCode::SUCCESS,
                 _ => ExitCode::FAILURE,

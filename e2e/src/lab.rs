@@ -27,6 +27,11 @@ use self::process::succeed;
 /// Names the folder of the lab to use. What runs inside a lab finds it set.
 pub const VARIABLE: &str = "MAINSTAY_LAB";
 
+/// The file that is written last, and says what was started.
+const READY: &str = "ready";
+/// The file that says that somebody started it by hand, to keep it.
+const KEPT: &str = "kept";
+
 /// A lab, running or not. All that is known of it is in its folder.
 pub struct Lab {
     folder: PathBuf,
@@ -45,23 +50,27 @@ impl Lab {
         Lab::at(named.unwrap_or_else(|| cache().join("labs").join(short_hash(repository()))))
     }
 
-    /// Starts it unless it runs, and returns once its node is ready, with whether it was started. What a killed run
-    /// left is removed first.
-    pub fn up(&self) -> bool {
+    /// Starts it unless it runs, returns once its node is ready, and keeps it until [`Lab::down`].
+    pub fn up(&self) {
         let _one_at_a_time = self.lock();
-        if self.runs() {
-            return false;
+        if !self.lives() || !self.is_current() {
+            self.start();
         }
-        let root = fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0);
-        assert!(root, "the lab needs root: it makes a network namespace and runs containers");
+        fs::write(self.path(KEPT), "").expect("the lab's folder can be written");
+    }
+
+    /// Does `work` in a lab that is kept, or else in a new one that ends with it. A second one waits for the first.
+    pub fn with<T>(&self, work: impl FnOnce() -> T) -> T {
+        let one_at_a_time = self.lock();
+        if self.path(KEPT).exists() && self.lives() {
+            assert!(self.is_current(), "the lab that is up is of another version: end it by `mainstay-e2e lab down`");
+            drop(one_at_a_time);
+            return work();
+        }
+        self.start();
+        let outcome = work();
         self.clear();
-        self.prepare();
-        for wave in WAVES {
-            wave.start(self);
-        }
-        image::load_own(self);
-        fs::write(self.path("ready"), version()).expect("the lab's folder can be written");
-        true
+        outcome
     }
 
     /// Ends it with all its pods, and removes everything of it.
@@ -111,7 +120,7 @@ impl Lab {
     }
 
     /// The name of its namespace and cgroup: of this folder alone, so that two labs stay apart.
-    fn name(&self) -> String {
+    pub fn name(&self) -> String {
         format!("mainstay-lab-{}", short_hash(&self.folder))
     }
 
@@ -130,11 +139,28 @@ impl Lab {
         lock
     }
 
-    /// Whether it is complete, of this version, every process of it lives, and it answers.
-    fn runs(&self) -> bool {
-        fs::read_to_string(self.path("ready")).is_ok_and(|made_by| made_by == version())
-            && WAVES.iter().flat_map(|wave| wave.components).all(|component| component.lives(self))
+    /// Whether every process of it lives, and it answers.
+    fn lives(&self) -> bool {
+        WAVES.iter().flat_map(|wave| wave.components).all(|component| component.lives(self))
             && self.kubectl(&["get", "--raw", "/readyz", "--request-timeout=5s"]).is_ok()
+    }
+
+    /// Whether it was started to the end, by what would be started now.
+    fn is_current(&self) -> bool {
+        fs::read_to_string(self.path(READY)).is_ok_and(|made_by| made_by == version())
+    }
+
+    /// Starts it anew. What a killed run left is removed first.
+    fn start(&self) {
+        let root = fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0);
+        assert!(root, "the lab needs root: it makes a network namespace and runs containers");
+        self.clear();
+        self.prepare();
+        for wave in WAVES {
+            wave.start(self);
+        }
+        image::load_own(self);
+        fs::write(self.path(READY), version()).expect("the lab's folder can be written");
     }
 
     fn clear(&self) {

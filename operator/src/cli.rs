@@ -1,4 +1,4 @@
-//! The command line: `run` and `crds`, with each flag's variable.
+//! The command line: `run`, `crds` and `probe`, with each flag's variable.
 //!
 //! Called by `main`. Says what went wrong on standard error, and by the exit code: 2 for a wrong command line or
 //! a file that cannot be written, 1 for an operator that had to end.
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::settings::{Process, Settings};
-use crate::{crds, run};
+use crate::{crds, probe, run};
 
 /// The Kubernetes operator of Mainstay.
 #[derive(Debug, Parser)]
@@ -30,6 +30,11 @@ enum Command {
     Crds {
         /// Where the files go; standard output when absent.
         folder: Option<PathBuf>,
+    },
+    /// Ask once over plain HTTP and say whether the answer was a 2xx: for `helm test`.
+    Probe {
+        /// Such as http://mainstay:8080/readyz.
+        url: String,
     },
 }
 
@@ -93,6 +98,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match cli.command {
         Command::Crds { folder } => report(print(folder.as_deref()).map_err(|error| error.to_string()), 2),
+        Command::Probe { url } => report(probe_once(&url), 2),
         Command::Run(flags) => report(operate(*flags), 1),
     }
 }
@@ -102,6 +108,11 @@ fn print(folder: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
         Some(folder) => crds::write(folder),
         None => Ok(std::io::stdout().write_all(crds::all()?.as_bytes())?),
     }
+}
+
+fn probe_once(url: &str) -> Result<(), String> {
+    let line = probe::probe(url)?;
+    writeln!(std::io::stdout(), "{line}").map_err(|error| error.to_string())
 }
 
 fn operate(flags: Flags) -> Result<(), String> {

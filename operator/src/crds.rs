@@ -1,6 +1,6 @@
 //! The custom resource definitions as YAML, from the types of `mainstay-crds`.
 //!
-//! Printed by the binary and committed under `crds/yaml/`; a test proves that both are equal. They hold no
+//! Printed by the binary and committed under `crds/yaml/` and in the chart; a test proves that all are equal. They hold no
 //! defaults, so that an API server keeps a document as it was typed and the server alone decides what absence means.
 
 use std::error::Error;
@@ -41,8 +41,38 @@ pub fn definition(name: &str) -> Result<Json, Box<dyn Error>> {
     };
     // Through JSON, whose objects are sorted: the text does not depend on the order of fields in types.
     let mut definition = serde_json::to_value(definition)?;
+    plain(&mut definition);
     definition["metadata"]["annotations"][VERSION_ANNOTATION] = VERSION.to_string().into();
     Ok(definition)
+}
+
+/// Says only what API servers know and people read: no formats such as `uint32`, of which they warn, whole numbers as
+/// such, no titles, and paragraphs of descriptions as one line each, which `kubectl explain` wraps.
+fn plain(schema: &mut Json) {
+    match schema {
+        Json::Object(members) => {
+            if let Some(Json::String(text)) = members.get_mut("description") {
+                *text =
+                    text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n");
+            }
+            if members.get("title").is_some_and(Json::is_string) {
+                members.remove("title");
+            }
+            if members.get("format").is_some_and(|format| format == "uint32") {
+                members.remove("format");
+                members.entry("maximum").or_insert_with(|| u32::MAX.into());
+            }
+            members.values_mut().for_each(plain);
+        }
+        Json::Array(elements) => elements.iter_mut().for_each(plain),
+        Json::Number(number) => {
+            let whole = number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() <= f64::from(u32::MAX));
+            if let Some(value) = whole {
+                *number = (value as i64).into();
+            }
+        }
+        _ => {}
+    }
 }
 
 /// All definitions as one stream of documents.
@@ -69,10 +99,10 @@ mod tests {
 
     #[test]
     fn committed_files_equal_the_code() {
-        for name in NAMES {
-            let path = format!("{}/../crds/yaml/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+        for (folder, name) in ["crds/yaml", "charts/mainstay/crds"].iter().flat_map(|f| NAMES.map(|name| (f, name))) {
+            let path = format!("{}/../{folder}/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
             let committed = std::fs::read_to_string(&path).unwrap_or_default();
-            assert!(committed == one(name).unwrap(), "crds/yaml/{name}.yaml is stale: run `make generate`");
+            assert!(committed == one(name).unwrap(), "{folder}/{name}.yaml is stale: run `make generate`");
         }
     }
 

@@ -6,10 +6,10 @@ use kube::ResourceExt;
 use kube::core::Resource;
 use serde_json::{Value as Json, json};
 
-use crate::kind::Kind;
+use crate::kind::{self, Kind};
 
-/// One object as it shall be.
-#[derive(Clone, Debug, PartialEq)]
+/// One object as it shall be. What a Secret holds is left out when it is printed.
+#[derive(Clone, PartialEq)]
 pub struct Desired {
     /// Its kind.
     pub kind: &'static Kind,
@@ -79,6 +79,22 @@ impl Desired {
     }
 }
 
+impl std::fmt::Debug for Desired {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = self.object.clone();
+        if self.kind.kind == kind::SECRET.kind {
+            for member in ["data", "stringData"] {
+                for value in shown[member].as_object_mut().into_iter().flat_map(|data| data.values_mut()) {
+                    *value = json!("…");
+                }
+            }
+        }
+        let Desired { kind, name, how, .. } = self;
+        let mut f = f.debug_struct("Desired");
+        f.field("kind", kind).field("name", name).field("object", &shown).field("how", how).finish()
+    }
+}
+
 /// The labels of every object of a Backend. `app.kubernetes.io/instance` is left to Helm and Argo CD.
 pub fn labels(backend: &str) -> [(&'static str, String); 3] {
     [
@@ -90,6 +106,9 @@ pub fn labels(backend: &str) -> [(&'static str, String); 3] {
 
 /// The label that says which Backend an object belongs to.
 pub const BACKEND_LABEL: &str = "mainstay.dev/backend";
+
+/// Who applies the objects of Backends.
+pub const FIELD_MANAGER: &str = "mainstay-backend";
 
 /// Takes null members, and objects and lists that are empty, away; `emptyDir: {}` and the like are written as they are
 /// by [`KEEP`].
@@ -110,4 +129,4 @@ fn prune(value: &mut Json) {
 }
 
 /// Members whose emptiness means something.
-const KEEP: [&str; 5] = ["emptyDir", "podSelector", "namespaceSelector", "ingress", "egress"];
+const KEEP: [&str; 6] = ["emptyDir", "labelSelector", "podSelector", "namespaceSelector", "ingress", "egress"];

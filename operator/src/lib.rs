@@ -16,5 +16,6 @@ pub mod kind;
 pub mod leader;
 pub mod metrics;
 pub mod orphan;
+pub mod probe;
 pub mod run;
 pub mod settings;

@@ -137,8 +137,11 @@ impl Namespace<'_> {
         command.args(["--namespace", &self.name, "port-forward"]);
         command.args([format!("service/{service}"), format!(":{port}")]);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("kubectl starts");
+        let mut said = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("kubectl says where");
+        said.read_line(&mut line).expect("kubectl says where");
+        // It prints a line for each connection, and ends when nobody reads them.
+        std::thread::spawn(move || drop(std::io::copy(&mut said, &mut std::io::sink())));
         let address = line.split_whitespace().nth(2).unwrap_or_else(|| panic!("kubectl port-forward says {line:?}"));
         Way { url: format!("http://{address}"), forward: Some(child) }
     }

@@ -19,6 +19,11 @@ pub struct Cgroup {
 
 impl Cgroup {
     pub fn create(&self) {
+        if unified() {
+            // Else the kubelet finds controllers missing in its root.
+            let children = Path::new(ROOT).join("cgroup.subtree_control");
+            fs::write(children, "+cpu +cpuset +memory +pids").expect("controllers can be given to the lab");
+        }
         for tree in self.trees() {
             fs::create_dir_all(tree.join(OWN)).unwrap_or_else(|error| panic!("cgroup {}: {error}", tree.display()));
             for inherited in ["cpuset.cpus", "cpuset.mems"] {
@@ -91,7 +96,7 @@ impl Cgroup {
 
     /// Its group in each tree. With cgroup 1 a kubelet looks for its root in the tree of every controller.
     fn trees(&self) -> Vec<PathBuf> {
-        if Path::new(ROOT).join("cgroup.procs").exists() {
+        if unified() {
             return vec![Path::new(ROOT).join(&self.name)];
         }
         let entries = fs::read_dir(ROOT).expect("cgroups are mounted").flatten();
@@ -99,6 +104,11 @@ impl Cgroup {
         let real = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
         real.filter(|tree| tree.join("cgroup.procs").exists()).map(|tree| tree.join(&self.name)).collect()
     }
+}
+
+/// Whether the machine has cgroup 2 alone.
+fn unified() -> bool {
+    Path::new(ROOT).join("cgroup.procs").exists()
 }
 
 /// A group and all below it, parents first.

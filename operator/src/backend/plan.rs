@@ -14,6 +14,7 @@ use super::release::Release;
 use super::secrets::{self, Secrets};
 use super::status;
 use crate::desired::{Desired, Doomed};
+use crate::kind;
 use crate::settings::Settings;
 
 pub mod config;
@@ -24,10 +25,13 @@ pub mod ingress;
 pub mod network_policy;
 pub mod pdb;
 pub mod pod;
+pub mod quantity;
 pub mod service;
 pub mod service_account;
 pub mod service_monitor;
 pub mod stateful_set;
+#[cfg(test)]
+mod tests;
 
 /// What the planner of one object may look at.
 pub struct Inputs<'a> {
@@ -45,6 +49,11 @@ impl Inputs<'_> {
     /// metadata.name of the Backend, and of most of its objects.
     pub fn name(&self) -> String {
         self.backend.name_any()
+    }
+
+    /// Records live in SQLite on a volume of their own.
+    pub fn embedded(&self) -> bool {
+        self.backend.spec.database.as_ref().is_some_and(|database| database.embedded.is_some())
     }
 }
 
@@ -68,18 +77,19 @@ pub fn plan(seen: &Observed, settings: &Settings, now: Timestamp) -> Planned {
     let Secrets { desired: secrets, notes: said_of_keys, .. } = keys;
     let Migration { desired: steps, doomed, release, notes: said_of_schema, .. } = way;
     let inputs = Inputs { backend: &seen.backend, seen, settings, release: release.as_ref() };
+    let needed = NEEDED.iter().filter_map(|plan| plan(&inputs));
     let objects = OBJECTS.iter().filter_map(|plan| plan(&inputs));
-    planned.desired = documents.into_iter().chain(secrets).chain(steps).chain(objects).collect();
-    planned.doomed = gone(seen, &planned.desired).chain(doomed).collect();
+    planned.desired = documents.into_iter().chain(secrets).chain(needed).chain(steps).chain(objects).collect();
+    planned.doomed = gone(&inputs, &planned.desired).chain(doomed).collect();
     planned.notes = [said_of_documents, said_of_keys, said_of_schema].concat();
     planned
 }
 
-/// In the order in which they are written: pods come after everything that they need.
-const OBJECTS: [fn(&Inputs<'_>) -> Option<Desired>; 11] = [
-    service_account::plan,
-    config::plan,
-    network_policy::plan,
+/// What pods need, those of Jobs too: written before any of them.
+const NEEDED: [fn(&Inputs<'_>) -> Option<Desired>; 3] = [service_account::plan, config::plan, network_policy::plan];
+
+/// In the order in which they are written.
+const OBJECTS: [fn(&Inputs<'_>) -> Option<Desired>; 8] = [
     service::plan,
     stateful_set::plan,
     deployment::plan,
@@ -90,11 +100,13 @@ const OBJECTS: [fn(&Inputs<'_>) -> Option<Desired>; 11] = [
     service_monitor::plan,
 ];
 
-/// What is there and no longer planned.
-fn gone<'a>(seen: &'a Observed, desired: &'a [Desired]) -> impl Iterator<Item = Doomed> + 'a {
-    seen.present.iter().filter_map(|(kind, metadata)| {
+/// What is there and no longer planned. While it is not known what servers shall run, those that run stay as they are.
+fn gone<'a>(inputs: &'a Inputs<'_>, desired: &'a [Desired]) -> impl Iterator<Item = Doomed> + 'a {
+    let running = [&kind::DEPLOYMENT, &kind::STATEFUL_SET, &kind::PDB, &kind::HPA];
+    inputs.seen.present.iter().filter_map(move |(kind, metadata)| {
         let (name, uid) = (metadata.name.clone()?, metadata.uid.clone()?);
         let planned = desired.iter().any(|object| object.kind == *kind && object.name == name);
-        (!planned && metadata.deletion_timestamp.is_none()).then_some(Doomed { kind, name, uid })
+        let kept = planned || (inputs.release.is_none() && running.contains(kind));
+        (!kept && metadata.deletion_timestamp.is_none()).then_some(Doomed { kind, name, uid })
     })
 }

@@ -10,3 +10,10 @@ pub struct Release {
     /// How many ConfigMaps they fill.
     pub parts: usize,
 }
+
+impl Release {
+    /// metadata.name of one of the ConfigMaps with documents; parts count from 0.
+    pub fn config_map(&self, backend: &str, part: usize) -> String {
+        format!("{backend}-r{}-{part}", self.documents)
+    }
+}
