@@ -2,6 +2,7 @@
 //!
 //! Pure planners in the middle, the cluster at the edges.
 
+pub mod api_key;
 pub mod backend;
 pub mod backoff;
 pub mod cli;
