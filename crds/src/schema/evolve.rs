@@ -89,7 +89,7 @@ fn hashed(applied: &Stored, stored: &Stored, steps: Vec<Step>) -> Plan {
     let whole = json!({ "fromRevision": from_revision, "toRevision": to_revision, "steps": steps, "schema": stored });
     let plan_hash = sha256_hex(canonical(&whole).as_bytes());
     let approval_hash = approval(applied, &steps);
-    Plan { from_revision, to_revision, steps, plan_hash, approval_hash }
+    Plan { from_revision, to_revision, system: Vec::new(), steps, plan_hash, approval_hash }
 }
 
 fn approval(applied: &Stored, steps: &[Step]) -> Option<String> {
@@ -104,7 +104,7 @@ fn approval(applied: &Stored, steps: &[Step]) -> Option<String> {
 }
 
 /// SHA-256 in lower-case hex.
-pub(super) fn sha256_hex(bytes: &[u8]) -> String {
+pub fn sha256_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -193,7 +193,8 @@ fn environment(backend: &Backend, role: &Role) -> Vec<Json> {
     own.chain([instance]).chain(theirs.map(|variable| json!(variable))).collect()
 }
 
-fn documents_folder() -> String {
+/// Where a pod finds its documents.
+pub fn documents_folder() -> String {
     format!("{ETC}/documents")
 }
 
