@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings the programs that the tests need and this machine lacks: e2e/tools.sh build deny postgres iso-codes contract wrk images cluster kubelab apiserver-next
+# Brings the programs that the tests need and this machine lacks: e2e/tools.sh build deny postgres iso-codes contract wrk images cluster helm kubelab apiserver-next
 # Debian packages are installed when we are root; otherwise this says what to install. Pinned tools go to the cache.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -88,7 +88,7 @@ cluster() {
   kubelab
   installed github.com/coredns/coredns "$coredns_version"
   installed sigs.k8s.io/metrics-server/cmd/metrics-server "$metrics_server_version"
-  installed helm.sh/helm/v4/cmd/helm "$helm_version"
+  helm
   installed github.com/yannh/kubeconform/cmd/kubeconform "$kubeconform_version"
 }
 
@@ -107,6 +107,10 @@ kubernetes() {
   go_tool "$name" "$(cat "e2e/$name"/*.go "e2e/$name"/go.*) $2" \
     build -C "e2e/$name" -trimpath -o "$cache/bin/$name" \
     -ldflags "-s -w -X $version.gitVersion=v1.$2 -X $version.gitMajor=1 -X $version.gitMinor=$minor" .
+}
+
+helm() {
+  installed helm.sh/helm/v4/cmd/helm "$helm_version"
 }
 
 installed() {

@@ -8,6 +8,7 @@ pub mod api_key;
 pub mod backend;
 pub mod collection;
 pub mod conditions;
+pub mod duration;
 pub mod field;
 pub mod filter;
 pub mod json;

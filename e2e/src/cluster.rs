@@ -8,14 +8,15 @@
 mod namespace;
 mod report;
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use namespace::Namespace;
+pub use namespace::{Namespace, Way};
 use serde_json::Value as Json;
 
 use crate::lab::{self, Lab};
@@ -99,6 +100,17 @@ impl Cluster {
         let mut command = Command::new(lab::program("kubelab"));
         command.arg("kubectl").env("KUBECONFIG", &self.kubeconfig);
         command
+    }
+
+    /// A plain HTTP way to the API server, as an administrator, and the process that keeps it open.
+    pub fn proxy(&self) -> (Child, SocketAddr) {
+        let mut command = self.kubectl_command();
+        command.args(["proxy", "--port=0", "--disable-filter"]).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("kubectl starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("kubectl says where");
+        let address = line.trim().rsplit(' ').next().and_then(|address| address.parse().ok());
+        (child, address.unwrap_or_else(|| panic!("kubectl proxy says {line:?}")))
     }
 
     /// Applies the objects of a YAML text that say their own namespace or have none.

@@ -6,8 +6,10 @@
 
 pub mod api_server;
 pub mod cluster;
+pub mod cutter;
 pub mod database;
 pub mod http;
 pub mod lab;
+pub mod operator;
 pub mod postgres;
 pub mod server;

@@ -42,6 +42,15 @@ pub struct Postgres {
     databases: AtomicU32,
 }
 
+/// A transaction that stays open.
+pub struct Hold(Child);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.kill().and_then(|()| self.0.wait()).expect("psql ends");
+    }
+}
+
 /// The shell around a server that is ours.
 struct Keeper {
     shell: Mutex<Child>,
@@ -128,6 +137,19 @@ impl Postgres {
         let mut psql = Command::new(&self.psql);
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database), "-c", sql]);
         succeed(psql.env("PGOPTIONS", "-c client_min_messages=error")).trim_end().to_owned()
+    }
+
+    /// Runs SQL in a transaction that stays open, and so keeps its locks, until the answer is dropped.
+    pub fn hold(&self, database: &str, sql: &str) -> Hold {
+        let mut psql = Command::new(&self.psql);
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database)]);
+        let mut child = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql starts");
+        let orders = child.stdin.as_mut().expect("a pipe");
+        writeln!(orders, "BEGIN; {sql}; SELECT 'held';").expect("psql reads");
+        let mut answer = String::new();
+        BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut answer).expect("psql answers");
+        assert_eq!(answer, "held\n", "{sql}");
+        Hold(child)
     }
 
     fn url(&self, database: &str) -> String {

@@ -1,6 +1,6 @@
 //! The custom resource definitions as YAML, from the types of `mainstay-crds`.
 //!
-//! Printed by the binary and committed under `crds/yaml/`; a test proves that both are equal. They hold no
+//! Printed by the binary and committed under `crds/yaml/` and in the chart; a test proves that all are equal. They hold no
 //! defaults, so that an API server keeps a document as it was typed and the server alone decides what absence means.
 
 use std::error::Error;
@@ -13,11 +13,25 @@ use mainstay_crds::collection::Collection;
 use mainstay_crds::migration_plan::MigrationPlan;
 use serde_json::Value as Json;
 
+pub mod install;
+
 /// Names of the definitions, and of their files less `.yaml`.
 pub const NAMES: [&str; 4] = ["api_key", "backend", "collection", "migration_plan"];
 
-/// The definition of that name.
+/// Counts the published forms of the definitions. A change of any of them that an older operator or an older document
+/// would notice raises it.
+pub const VERSION: u32 = 1;
+
+/// Where a definition says it.
+pub const VERSION_ANNOTATION: &str = "mainstay.dev/crd-version";
+
+/// The definition of that name as YAML.
 pub fn one(name: &str) -> Result<String, Box<dyn Error>> {
+    Ok(yaml_serde::to_string(&definition(name)?)?)
+}
+
+/// The definition of that name, with its version.
+pub fn definition(name: &str) -> Result<Json, Box<dyn Error>> {
     let definition = match name {
         "api_key" => ApiKey::crd(),
         "backend" => Backend::crd(),
@@ -28,7 +42,8 @@ pub fn one(name: &str) -> Result<String, Box<dyn Error>> {
     // Through JSON, whose objects are sorted: the text does not depend on the order of fields in types.
     let mut definition = serde_json::to_value(definition)?;
     plain(&mut definition);
-    Ok(yaml_serde::to_string(&definition)?)
+    definition["metadata"]["annotations"][VERSION_ANNOTATION] = VERSION.to_string().into();
+    Ok(definition)
 }
 
 /// Says only what API servers know and people read: no formats such as `uint32`, of which they warn, whole numbers as
@@ -82,16 +97,16 @@ pub fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
 mod tests {
     use super::*;
 
-    fn definition(name: &str) -> Json {
+    fn read(name: &str) -> Json {
         yaml_serde::from_str(&one(name).unwrap()).unwrap()
     }
 
     #[test]
     fn committed_files_equal_the_code() {
-        for name in NAMES {
-            let path = format!("{}/../crds/yaml/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+        for (folder, name) in ["crds/yaml", "charts/mainstay/crds"].iter().flat_map(|f| NAMES.map(|name| (f, name))) {
+            let path = format!("{}/../{folder}/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
             let committed = std::fs::read_to_string(&path).unwrap_or_default();
-            assert!(committed == one(name).unwrap(), "crds/yaml/{name}.yaml is stale: run `make generate`");
+            assert!(committed == one(name).unwrap(), "{folder}/{name}.yaml is stale: run `make generate`");
         }
     }
 
@@ -128,7 +143,7 @@ mod tests {
     #[test]
     fn schemas_are_structural_and_hold_no_default() {
         for name in NAMES {
-            let definition = definition(name);
+            let definition = read(name);
             let schema = definition.pointer("/spec/versions/0/schema/openAPIV3Schema").unwrap();
             let mut broken = Vec::new();
             structural(schema, name, &mut broken);
@@ -149,7 +164,7 @@ mod tests {
                 free(items, path, found);
             }
         }
-        let definition = definition("collection");
+        let definition = read("collection");
         let schema = definition.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec").unwrap();
         let mut found = Vec::new();
         free(schema, "", &mut found);
@@ -170,6 +185,42 @@ mod tests {
                 ".unique.where",
             ]
         );
+    }
+
+    /// What an API server has to store and to judge has an end, or its rules could cost too much. A status has one
+    /// writer, the operator, and no rules.
+    #[test]
+    fn everything_that_people_write_is_bounded() {
+        fn unbounded(schema: &Json, path: &str, found: &mut Vec<String>) {
+            let free = schema.get("x-kubernetes-preserve-unknown-fields").is_some();
+            let bound = match schema.get("type").and_then(Json::as_str) {
+                Some("string") if schema.get("enum").is_some() => None,
+                Some("string") => Some("maxLength"),
+                Some("array") => Some("maxItems"),
+                Some("object") if schema.get("additionalProperties").is_some() => Some("maxProperties"),
+                _ => None,
+            };
+            if bound.is_some_and(|bound| schema.get(bound).is_none()) && !free {
+                found.push(path.to_owned());
+            }
+            if schema.get("type").is_some_and(|kind| kind == "array") && schema.get("x-kubernetes-list-type").is_none()
+            {
+                found.push(format!("{path}: no list type"));
+            }
+            for (key, property) in schema.get("properties").and_then(Json::as_object).into_iter().flatten() {
+                unbounded(property, &format!("{path}.{key}"), found);
+            }
+            for key in ["items", "additionalProperties"] {
+                schema.get(key).into_iter().for_each(|inner| unbounded(inner, &format!("{path}[]"), found));
+            }
+        }
+        let mut found = Vec::new();
+        for name in NAMES {
+            let definition = read(name);
+            let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec";
+            unbounded(definition.pointer(spec).unwrap(), name, &mut found);
+        }
+        assert_eq!(found, [""; 0]);
     }
 
     #[test]

@@ -1,0 +1,82 @@
+//! A steady, bounded load on a Backend: every answer counts, and one that fails is kept.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use mainstay_e2e::http::Caller;
+use reqwest::Method;
+use serde_json::json;
+
+/// Between two requests of one client.
+const PACE: Duration = Duration::from_millis(40);
+/// The most that one load sends, whatever its test does.
+const MOST: usize = 20_000;
+
+/// Clients that read and write users until they are told to stop.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    sent: Arc<AtomicUsize>,
+    clients: Vec<JoinHandle<Vec<String>>>,
+}
+
+impl Load {
+    /// Four clients, about a hundred requests a second in all, each on new connections now and then.
+    pub fn start(url: &str, key: &str) -> Load {
+        let (stop, sent) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+        let clients = (0..4).map(|client| {
+            let (stop, sent, url, key) = (Arc::clone(&stop), Arc::clone(&sent), url.to_owned(), key.to_owned());
+            thread::spawn(move || {
+                let mut failed = Vec::new();
+                let mut caller = Caller::new(&url, Some(&key));
+                let start = Instant::now();
+                for turn in 0..MOST / 4 {
+                    if stop.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    // As clients do that come and go: a connection that stays would hide a dead Service.
+                    if turn % 20 == 0 {
+                        caller = Caller::new(&url, Some(&key));
+                    }
+                    sent.fetch_add(1, Ordering::SeqCst);
+                    if let Err(why) = once(&caller, client, turn) {
+                        failed.push(format!("{:.1} s: {why}", start.elapsed().as_secs_f32()));
+                    }
+                    thread::sleep(PACE);
+                }
+                failed
+            })
+        });
+        let clients = clients.collect();
+        Load { stop, sent, clients }
+    }
+
+    /// How many requests were sent so far.
+    pub fn sent(&self) -> usize {
+        self.sent.load(Ordering::SeqCst)
+    }
+
+    /// Stops, and answers how many were sent and which failed.
+    pub fn stop(self) -> (usize, Vec<String>) {
+        self.stop.store(true, Ordering::SeqCst);
+        let failed = self.clients.into_iter().flat_map(|client| client.join().expect("no panic")).collect();
+        (self.sent.load(Ordering::SeqCst), failed)
+    }
+}
+
+fn once(caller: &Caller, client: usize, turn: usize) -> Result<(), String> {
+    let (method, body) = match turn % 2 {
+        0 => (Method::GET, None),
+        _ => {
+            let email = format!("{client}-{turn}-{}@example.com", std::process::id());
+            (Method::POST, Some(json!({"email": email, "name": "A"})))
+        }
+    };
+    let wanted = if body.is_some() { 201 } else { 200 };
+    match caller.send(method, "/api/v1/users", &[], body.as_ref()) {
+        Ok(answer) if answer.status == wanted => Ok(()),
+        Ok(answer) => Err(format!("{} {}", answer.status, answer.body)),
+        Err(error) => Err(format!("{error:?}")),
+    }
+}
