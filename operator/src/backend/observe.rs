@@ -95,17 +95,18 @@ pub async fn observe(
             reader.get::<Secret>(&keys[2]),
         )
     };
-    let (lists, named, mut live, terminating, database, api_keys) = try_join!(
+    let (lists, named, mut live, (namespace_uid, terminating), database, api_keys) = try_join!(
         lists,
         named,
         reader.namesakes(seen.apis),
-        reader.namespace_terminating(),
+        reader.namespace(),
         reader.database(&backend),
         reader.api_key_secrets(&seen),
     )?;
     (seen.replica_sets, seen.pods, seen.jobs, seen.plans, seen.config_maps) = lists;
     (seen.accepted, seen.applied, seen.admin_key, seen.jwt_keys, seen.api_key_hashes) = named;
-    (seen.namespace_terminating, seen.database, seen.api_key_secrets) = (terminating, database, api_keys);
+    (seen.namespace_uid, seen.namespace_terminating) = (namespace_uid, terminating);
+    (seen.database, seen.api_key_secrets) = (database, api_keys);
     seen.accepted_documents = reader.documents(seen.accepted.as_ref()).await?;
     seen.reports = reports::read(&reader, &seen.jobs, memory, now).await?;
     namesakes(&mut seen, &live)?;
@@ -189,15 +190,12 @@ impl<'a> Reader<'a> {
         Ok(try_join_all(found).await?.into_iter().collect())
     }
 
-    /// Who may read a namespace but not the Namespace sees the refusals of its writes.
-    async fn namespace_terminating(&self) -> Result<bool, Error> {
+    /// The uid of the namespace, and whether it is being deleted.
+    async fn namespace(&self) -> Result<(String, bool), Error> {
         let api: Api<Namespace> = Api::all(self.context.client.clone());
-        let found = self.context.ask(|| "reading the Namespace".to_owned(), api.get_opt(&self.namespace)).await;
-        match found {
-            Ok(found) => Ok(found.is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some())),
-            Err(error) if error.code() == Some(403) => Ok(false),
-            Err(error) => Err(error),
-        }
+        let found = self.context.ask(|| "reading the Namespace".to_owned(), api.get_opt(&self.namespace)).await?;
+        let leaves = found.as_ref().is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some());
+        Ok((found.and_then(|namespace| namespace.metadata.uid).unwrap_or_default(), leaves))
     }
 
     async fn database(&self, backend: &Backend) -> Result<Vec<DatabaseSecret>, Error> {
