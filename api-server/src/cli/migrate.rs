@@ -141,7 +141,8 @@ fn url(settings: &Settings) -> &DatabaseUrl {
 }
 
 fn open(settings: &Settings) -> Result<Store, Failure> {
-    serve::open(url(settings), settings)
+    let setting = if settings.database.direct_url.is_some() { "database.directUrl" } else { "database.url" };
+    serve::open(url(settings), setting, settings)
 }
 
 /// Whether there is a database to ask: looking at a SQLite file must not make one.

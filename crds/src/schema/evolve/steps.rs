@@ -23,6 +23,15 @@ pub(super) fn all(pairs: &[Pair], gone: &[Removed], before: &Schema, schema: &Sc
     for pair in pairs {
         columns(pair, schema, &mut steps);
     }
+    // Before indexes: SQLite redefines a column that none names.
+    for pair in pairs {
+        if let Some(returned) = &pair.returned {
+            removal::former(&pair.new.collection, returned, &mut steps);
+        }
+        if let Some(old) = &pair.old {
+            removal::steps(old, &pair.retained, &pair.new, schema, &mut steps);
+        }
+    }
     for pair in pairs {
         references(pair, schema, &mut steps);
     }
@@ -32,14 +41,6 @@ pub(super) fn all(pairs: &[Pair], gone: &[Removed], before: &Schema, schema: &Sc
     for pair in pairs {
         rules(pair, schema, &mut steps);
         dropped(pair, before, &mut steps);
-    }
-    for pair in pairs {
-        if let Some(returned) = &pair.returned {
-            removal::former(&pair.new.collection, returned, &mut steps);
-        }
-        if let Some(old) = &pair.old {
-            removal::steps(old, &pair.retained, &pair.new, schema, &mut steps);
-        }
     }
     removal::tables(gone, &mut steps);
     steps.sort_by_key(|step| step.phase);
