@@ -158,12 +158,12 @@ fn a_removed_collection_is_retained_or_dropped_and_returns() {
     ] {
         let with = declared(&[plain.clone(), ("orders", orders(policy))]);
         let first = way(&Stored::default(), &with).stored;
-        let without = way(&first, &declared(&[plain.clone()]));
+        let without = way(&first, &declared(std::slice::from_ref(&plain)));
         assert_eq!(effects(&without.plan), [contract]);
         assert_eq!(without.stored.get("orders"), None);
         assert_eq!(without.stored.removed.len(), 1);
         let done = without.stored.contracted();
-        let again = way(&done, &declared(&[plain.clone()]));
+        let again = way(&done, &declared(std::slice::from_ref(&plain)));
         assert_eq!((again.plan.steps.len(), &again.stored), (0, &done));
 
         let before = way(&without.stored, &with);
