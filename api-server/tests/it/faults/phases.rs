@@ -148,6 +148,26 @@ fn a_start_leaves_the_contract_while_older_servers_run() {
 }
 
 #[test]
+fn a_server_beats_and_notices_that_it_was_left_behind() {
+    let documents = Documents::new();
+    let postgres = Postgres::shared();
+    let url = postgres.database();
+    let server = documents.serve(&url, &["--instance", "one"]);
+    let live = "SELECT count(*) FROM mainstay_instances WHERE seen_at > now() - interval '30 s' AND revision = 1";
+    assert_eq!(count(postgres, &url, live), 1, "from the first moment on");
+    postgres.run(name(&url), "UPDATE mainstay_instances SET seen_at = now() - interval '1 h'");
+    wait_until("the next beat", || count(postgres, &url, live) == 1);
+    assert_eq!(readiness(&server).status, 200);
+    // As a contract leaves it that saw no sign of the server.
+    postgres.run(name(&url), "UPDATE mainstay_schema SET compatible_from = 2");
+    wait_until("not ready", || readiness(&server).status == 503);
+    assert_unavailable(&server.admin.get(NOTES, &[]));
+    assert_eq!(count(postgres, &url, "SELECT count(*) FROM mainstay_instances"), 0);
+    assert!(readiness(&server).body.to_string().contains("revision 1 may not run"));
+    assert!(server.stop().success());
+}
+
+#[test]
 fn another_owner_is_refused_and_takes_over_when_told() {
     let documents = Documents::new();
     for url in [Postgres::shared().database(), format!("sqlite:{}/notes.db", documents.path())] {
