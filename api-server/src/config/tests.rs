@@ -54,10 +54,11 @@ fn a_flag_beats_the_environment_beats_the_document_beats_the_default() {
 fn every_problem_is_reported_at_once_with_its_place() {
     let document = backend("{ limits: { depth: 999, bodyy: 1KiB }, timeouts: { request: soon } }");
     let found = problems(&[("listen", "here")], &[("MAINSTAY_MIGRATE", "never")], Some(&document));
-    assert_eq!(found.len(), 4, "{found:#?}");
+    assert_eq!(found.len(), 5, "{found:#?}");
     assert!(found[0].starts_with("-:5: /spec/config/limits/bodyy: "), "{found:#?}");
+    assert_eq!(found[1], "-:5: /spec/config/limits/depth: this is a whole number from 1 to 128");
     assert_eq!(
-        found[1..],
+        found[2..],
         [
             "--listen: `here` is not an address with a port: write it as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080",
             "MAINSTAY_MIGRATE: `never` is none of auto, verify",
