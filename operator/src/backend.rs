@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
+use kube::{Resource, ResourceExt};
 use mainstay_crds::backend::Backend;
 use mainstay_crds::conditions::{Reason, Type};
 
@@ -25,6 +25,7 @@ use crate::settings::Settings;
 pub mod apply;
 pub mod compare;
 pub mod documents;
+pub mod keys;
 pub mod memory;
 pub mod migration;
 pub mod observe;
@@ -117,20 +118,23 @@ async fn carry_out(
     let mut writer =
         Writer { context, namespace: &key.0, backend: &key.1, seen: &seen, live: &live, memory: &mut *memory };
     let applied = writer.apply(&planned.desired, &planned.doomed).await;
+    let leaving = seen.namespace_terminating || seen.backend.metadata.deletion_timestamp.is_some();
+    let keys = if leaving { Ok(None) } else { keys::keep(&mut writer, now).await };
     let obstacles = applied.as_deref().unwrap_or_default();
     let status = tell::with_obstacles(planned.status.clone(), &seen.backend, obstacles, now);
     tell::tell(context, &*seen.backend, seen.backend.status.as_ref(), &status).await?;
     tell_others(context, &seen, &planned, memory).await?;
-    tell::say(context, &seen.backend, &planned.notes, &memory.notes).await;
+    tell::say(context, &seen.backend.object_ref(&()), &planned.notes, &memory.notes).await;
     memory.notes.clone_from(&planned.notes);
     let plan = status.plan.as_ref();
     let plan = seen.plans.iter().find(|one| plan.is_some_and(|plan| one.name_any() == plan.name));
     let created = plan.and_then(|plan| plan.metadata.creation_timestamp.as_ref()).map(|time| time.0);
     context.metrics.backend(&key.0, &key.1, &status, created);
     applied?;
+    let due = planned.again.into_iter().chain(keys?).min();
     let waits = settings.server_image != context.settings.server_image
         || seen.database.iter().any(|secret| secret.state != SecretState::Usable);
-    Ok(Action::requeue(again(planned.again, waits)))
+    Ok(Action::requeue(again(due, waits)))
 }
 
 /// The operator's settings, with the image that a Backend without one may follow now.

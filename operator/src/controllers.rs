@@ -87,7 +87,7 @@ pub fn control(
     for kind in WATCHED {
         triggers.push(watches.owned(kind, BACKEND_LABEL).boxed());
     }
-    triggers.push(watches.owned(&PODS, &format!("{BACKEND_LABEL},mainstay.dev/component=server")).boxed());
+    triggers.push(watches.owned(&PODS, BACKEND_LABEL).boxed());
     for (kind, there) in [(&kind::SERVICE_MONITOR, service_monitor as fn(&Apis) -> bool), (&kind::HTTP_ROUTE, route)] {
         let owned = watches.owned(kind, BACKEND_LABEL);
         let wait = until(context.apis.clone(), there);

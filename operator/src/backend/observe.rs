@@ -15,6 +15,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{DynamicObject, ListParams};
 use kube::core::DeserializeGuard;
 use kube::{Api, Resource, ResourceExt};
+use mainstay_crds::api_key::ApiKey;
 use mainstay_crds::backend::{Backend, SecretSource};
 use mainstay_crds::collection::Collection;
 use serde::de::DeserializeOwned;
@@ -23,6 +24,7 @@ use serde_json::Value as Json;
 use super::memory::Memory;
 use super::observed::{DatabaseSecret, Entropy, Observed, SecretState, Unreadable};
 use super::secrets;
+use crate::api_key;
 use crate::cluster::Error;
 use crate::context::{Context, Scope};
 use crate::desired::BACKEND_LABEL;
@@ -72,14 +74,13 @@ pub async fn observe(
     let mut seen = Observed { backend: backend.clone(), ..Observed::default() };
     seen.apis = *context.apis.borrow();
     collections(scope, &reader, memory, &mut seen);
-    api_keys(scope, &reader, &mut seen);
+    api_keys(scope, &reader, memory, &mut seen);
     let (documents, applied) = (reader.named("documents"), reader.named("applied"));
-    let server = format!("{},mainstay.dev/component=server", reader.label);
     let of_backend = reader.label.clone();
     let lists = async {
         try_join!(
             reader.list::<ReplicaSet>("ReplicaSets", &of_backend),
-            reader.list::<Pod>("Pods", &server),
+            reader.list::<Pod>("Pods", &of_backend),
             reader.list::<Job>("Jobs", &of_backend),
             reader.list("MigrationPlans", &of_backend),
             reader.metadata(&of_backend),
@@ -104,6 +105,7 @@ pub async fn observe(
         reader.api_key_secrets(&seen),
     )?;
     (seen.replica_sets, seen.pods, seen.jobs, seen.plans, seen.config_maps) = lists;
+    (seen.pods, seen.job_pods) = pods(std::mem::take(&mut seen.pods), &seen.jobs);
     (seen.accepted, seen.applied, seen.admin_key, seen.jwt_keys, seen.api_key_hashes) = named;
     (seen.namespace_terminating, seen.database, seen.api_key_secrets) = (terminating, database, api_keys);
     seen.accepted_documents = reader.documents(seen.accepted.as_ref()).await?;
@@ -216,7 +218,7 @@ impl<'a> Reader<'a> {
     async fn api_key_secrets(&self, seen: &Observed) -> Result<BTreeMap<String, Secret>, Error> {
         let found = seen.api_keys.iter().map(|key| async move {
             let name = key.name_any();
-            let secret = self.get::<Secret>(key.spec.secret_name.as_ref().unwrap_or(&name)).await?;
+            let secret = self.get::<Secret>(&api_key::secret_name(key)).await?;
             Ok::<_, Error>(secret.map(|secret| (name, secret)))
         });
         Ok(try_join_all(found).await?.into_iter().flatten().collect())
@@ -278,27 +280,40 @@ fn collections(scope: &Scope, reader: &Reader<'_>, memory: &mut Memory, seen: &m
 }
 
 fn with_status(mut collection: Collection, memory: &mut Memory) -> Collection {
-    let name = collection.name_any();
-    let version = collection.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0);
-    match memory.told.get(&name) {
-        Some((told, status)) if *told > version => collection.status = Some(status.clone()),
-        Some(_) => {
-            memory.told.remove(&name);
-        }
-        None => {}
+    if let Some(status) = newer(&collection, &mut memory.told) {
+        collection.status = Some(status);
     }
     collection
 }
 
-fn api_keys(scope: &Scope, reader: &Reader<'_>, seen: &mut Observed) {
+/// The status that was written, if the object is older than that.
+fn newer<S: Clone>(object: &impl ResourceExt, told: &mut BTreeMap<String, (u64, S)>) -> Option<S> {
+    let name = object.name_any();
+    let version = object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0);
+    let (written, status) = told.get(&name)?;
+    if *written > version {
+        return Some(status.clone());
+    }
+    told.remove(&name);
+    None
+}
+
+fn api_keys(scope: &Scope, reader: &Reader<'_>, memory: &mut Memory, seen: &mut Observed) {
     let readable = scope.api_keys.state().into_iter().filter_map(|guard| match &guard.0 {
-        Ok(key) if key.metadata.namespace.as_deref() == Some(&reader.namespace) => Some(Arc::new(key.clone())),
+        Ok(key) if key.metadata.namespace.as_deref() == Some(&reader.namespace) => Some(key.clone()),
         _ => None,
     });
     let of_backend =
         readable.filter(|key| key.spec.backend_ref.name == reader.name && key.metadata.deletion_timestamp.is_none());
-    seen.api_keys = of_backend.collect();
-    seen.api_keys.sort_by_key(|key| key.name_any());
+    let mut of_backend: Vec<ApiKey> = of_backend.collect();
+    of_backend.sort_by_key(ResourceExt::name_any);
+    memory.told_keys.retain(|name, _| of_backend.iter().any(|key| key.name_any() == *name));
+    for mut key in of_backend {
+        if let Some(status) = newer(&key, &mut memory.told_keys) {
+            key.status = Some(status);
+        }
+        seen.api_keys.push(Arc::new(key));
+    }
 }
 
 /// Takes the objects of the Backend's name apart. Those of others are not `present`: they never have to go.
@@ -324,6 +339,18 @@ fn namesakes(seen: &mut Observed, live: &Live) -> Result<(), Error> {
     Ok(())
 }
 
+/// Takes the servers' pods, and those of Jobs that are not finished, apart.
+fn pods(all: Vec<Pod>, jobs: &[Job]) -> (Vec<Pod>, Vec<Pod>) {
+    let component = |pod: &Pod| pod.labels().get("mainstay.dev/component").cloned();
+    let (servers, others): (Vec<Pod>, Vec<Pod>) =
+        all.into_iter().partition(|pod| component(pod).as_deref() == Some("server"));
+    let runs = |pod: &Pod| {
+        let name = pod.labels().get("batch.kubernetes.io/job-name");
+        jobs.iter().any(|job| job.metadata.name.as_ref() == name && !reports::is_finished(job))
+    };
+    (servers, others.into_iter().filter(runs).collect())
+}
+
 /// What can be said of a database Secret; its content goes no further.
 fn judge(secret: Option<&Secret>, key: &str) -> SecretState {
     let Some(secret) = secret else { return SecretState::Missing };
@@ -334,7 +361,8 @@ fn judge(secret: Option<&Secret>, key: &str) -> SecretState {
     }
 }
 
-fn entropy() -> Result<Entropy, Error> {
+/// Bytes that nobody else has seen.
+pub fn entropy() -> Result<Entropy, Error> {
     let mut bytes = vec![0; 64];
     getrandom::fill(&mut bytes).map_err(|error| Error::Own(format!("the system has no random bytes: {error}")))?;
     Ok(Entropy(bytes))

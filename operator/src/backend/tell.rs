@@ -100,10 +100,10 @@ fn is_wrong(condition: &Condition) -> bool {
     WRONG.iter().any(|reason| reason.to_string() == condition.reason)
 }
 
-/// Publishes what was not said at the last reconciliation.
-pub async fn say(context: &Context, backend: &Backend, notes: &[Note], said_before: &[Note]) {
+/// Publishes what was not said before.
+pub async fn say(context: &Context, about: &ObjectReference, notes: &[Note], said_before: &[Note]) {
     for note in notes.iter().filter(|note| !said_before.contains(note)) {
-        publish(context, &backend.object_ref(&()), note).await;
+        publish(context, about, note).await;
     }
 }
 
