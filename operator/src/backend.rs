@@ -30,6 +30,7 @@ pub mod memory;
 pub mod migration;
 pub mod observe;
 pub mod observed;
+pub mod owner;
 pub mod plan;
 pub mod planned;
 pub mod release;
@@ -123,7 +124,7 @@ async fn carry_out(
     let obstacles = applied.as_deref().unwrap_or_default();
     let status = tell::with_obstacles(planned.status.clone(), &seen.backend, obstacles, now);
     tell::tell(context, &*seen.backend, seen.backend.status.as_ref(), &status).await?;
-    tell_others(context, &seen, &planned, memory).await?;
+    tell_others(context, &seen, &planned, memory, now).await?;
     tell::say(context, &seen.backend.object_ref(&()), &planned.notes, &memory.notes).await;
     memory.notes.clone_from(&planned.notes);
     let plan = status.plan.as_ref();
@@ -154,7 +155,13 @@ fn settings(context: &Context, key: &Key, seen: &Observed) -> Settings {
     settings
 }
 
-async fn tell_others(context: &Context, seen: &Observed, planned: &Planned, memory: &mut Memory) -> Result<(), Error> {
+async fn tell_others(
+    context: &Context,
+    seen: &Observed,
+    planned: &Planned,
+    memory: &mut Memory,
+    now: Timestamp,
+) -> Result<(), Error> {
     for (name, status) in &planned.collections {
         let Some(collection) = seen.collections.iter().find(|one| one.name_any() == *name) else { continue };
         if let Some(version) = tell::tell(context, &**collection, collection.status.as_ref(), status).await?
@@ -166,6 +173,9 @@ async fn tell_others(context: &Context, seen: &Observed, planned: &Planned, memo
     for (name, status) in &planned.plans {
         let Some(plan) = seen.plans.iter().find(|one| one.name_any() == *name) else { continue };
         tell::tell(context, plan, plan.status.as_ref(), status).await?;
+    }
+    for one in &seen.unreadable {
+        tell::unreadable(context, &seen.backend.namespace().unwrap_or_default(), one, now).await?;
     }
     Ok(())
 }

@@ -7,8 +7,9 @@ use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Resource, ResourceExt};
 use mainstay_crds::backend::Backend;
 use mainstay_crds::collection::{Collection, CollectionStatus};
-use mainstay_crds::conditions::{Condition, Reason, Type};
+use mainstay_crds::conditions::{Reason, Type};
 
+use crate::backend::status::condition;
 use crate::backend::{keys, tell};
 use crate::cluster::Error;
 use crate::context::Scope;
@@ -46,18 +47,10 @@ fn concerns<K: Resource>(object: &K, namespace: &str) -> bool {
 
 fn of_collection(collection: &Collection, backend: &str, now: Timestamp) -> CollectionStatus {
     let old = collection.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    let since = old.iter().find(|old| old.kind == Type::Accepted.as_str() && old.status == "False");
+    let message =
+        format!("there is no Backend `{backend}` in this namespace; make it, or name another in spec.backendRef");
     let generation = collection.metadata.generation;
-    let condition = Condition {
-        kind: Type::Accepted.as_str().to_owned(),
-        status: "False".to_owned(),
-        observed_generation: generation,
-        last_transition_time: since.map_or_else(|| now.to_string(), |old| old.last_transition_time.clone()),
-        reason: Reason::BackendNotFound.to_string(),
-        message: format!(
-            "there is no Backend `{backend}` in this namespace; make it, or name another in spec.backendRef"
-        ),
-    };
+    let condition = condition(old, Type::Accepted, false, Reason::BackendNotFound, message, generation, now);
     CollectionStatus { observed_generation: generation, conditions: vec![condition], ..CollectionStatus::default() }
 }
 

@@ -22,6 +22,7 @@ use crate::cluster::{Error, ask};
 use crate::context::Context;
 use crate::controllers;
 use crate::crds::install::{Standing, install};
+use crate::discovery;
 use crate::http::{self, Health};
 use crate::leader::Candidate;
 use crate::metrics::Metrics;
@@ -76,7 +77,7 @@ async fn lead(
 ) -> Result<(), String> {
     health.set(false);
     metrics.leader.set(1);
-    let found = controllers::apis_of(&client).await.unwrap_or_default();
+    let found = discovery::apis_of(&client).await.unwrap_or_default();
     let (sender, apis) = watch::channel::<Apis>(found);
     let context = Context::new(client.clone(), process.settings.clone(), process.concurrency, metrics, apis);
     let context = Arc::new(context);
@@ -85,7 +86,7 @@ async fn lead(
         () = stop.wait() => return Ok(()),
     }
     let mut side = JoinSet::new();
-    side.spawn(controllers::discover(client, sender));
+    side.spawn(discovery::discover(client, sender));
     let (stopping, stopped) = watch::channel(false);
     let mut working = JoinSet::new();
     let mut filling = Vec::new();
