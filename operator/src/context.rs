@@ -49,10 +49,50 @@ pub struct Context {
     memories: Mutex<HashMap<Key, Memory>>,
 }
 
+/// Which caches of a scope are filled. The caches' own wait wakes only one of those who wait.
+#[derive(Clone)]
+pub struct Filled(watch::Sender<[bool; 3]>);
+
+/// The caches of a scope.
+#[derive(Clone, Copy, Debug)]
+pub enum Cache {
+    /// Backends, by their metadata.
+    Backends,
+    /// Collections.
+    Collections,
+    /// ApiKeys.
+    ApiKeys,
+}
+
+impl Default for Filled {
+    fn default() -> Self {
+        Filled(watch::Sender::new([false; 3]))
+    }
+}
+
+impl Filled {
+    /// This one is filled.
+    pub fn set(&self, cache: Cache) {
+        self.0.send_modify(|filled| {
+            if let Some(filled) = filled.get_mut(cache as usize) {
+                *filled = true;
+            }
+        });
+    }
+
+    /// Waits until all are filled.
+    pub async fn wait(&self) {
+        // The sender lives as long as we do, so that it never fails.
+        self.0.subscribe().wait_for(|filled| filled.iter().all(|filled| *filled)).await.map(drop).unwrap_or_default();
+    }
+}
+
 /// What is watched together: all namespaces, or one.
 pub struct Scope {
     /// What all share.
     pub context: Arc<Context>,
+    /// Which caches are filled.
+    pub filled: Filled,
     /// The Collections, with those that this operator cannot read.
     pub collections: Store<DeserializeGuard<Collection>>,
     /// The ApiKeys, with those that this operator cannot read.

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use crate::backend::observed::Apis;
 use crate::backend::{self, Known};
 use crate::backoff;
-use crate::context::{Context, Scope};
+use crate::context::{Cache, Context, Filled, Scope};
 use crate::desired::BACKEND_LABEL;
 use crate::kind::{self, Kind};
 use crate::orphan;
@@ -51,38 +51,31 @@ const PODS: Kind = Kind { group: "", version: "v1", kind: "Pod", plural: "pods",
 /// How often a failed word to an orphan is tried again.
 const TRIES: u32 = 5;
 
-/// Caches of one scope.
-pub struct Caches {
-    backends: Store<Known>,
-    collections: Store<DeserializeGuard<Collection>>,
-    api_keys: Store<DeserializeGuard<ApiKey>>,
-}
-
-impl Caches {
-    /// Waits until all are filled; false when they never will be.
-    pub async fn filled(&self) -> bool {
-        self.backends.wait_until_ready().await.is_ok()
-            && self.collections.wait_until_ready().await.is_ok()
-            && self.api_keys.wait_until_ready().await.is_ok()
-    }
-}
-
 /// Watches one namespace, or all, and reconciles until `stop` is true and what runs is done.
 pub fn control(
     context: Arc<Context>,
     namespace: Option<String>,
     stop: watch::Receiver<bool>,
-) -> (Caches, impl Future<Output = ()> + Send) {
+) -> (Filled, impl Future<Output = ()> + Send) {
     let watches = Watches { client: context.client.clone(), namespace: namespace.clone() };
     let mut triggers = Triggers::new();
     let (backends, writer) = store::<Known>();
     let of_class = Config::default().labels(&class_selector(context.settings.class.as_deref()));
-    let stream = reflector(writer, watches.events::<Known>(of_class)).touched_objects();
-    triggers.push(trigger_self(stream, ()).boxed());
-    let collections = watches.cached::<Collection>(&mut triggers, &backends, |collection| {
-        collection.spec.backend_ref.as_ref().map(|to| to.name.clone())
+    let filled = Filled::default();
+    let done = filled.clone();
+    let events = reflector(writer, watches.events::<Known>(of_class)).inspect_ok(move |event| {
+        if matches!(event, watcher::Event::InitDone) {
+            done.set(Cache::Backends);
+        }
     });
-    let api_keys = watches.cached::<ApiKey>(&mut triggers, &backends, |key| Some(key.spec.backend_ref.name.clone()));
+    triggers.push(trigger_self(events.touched_objects(), ()).boxed());
+    let collections =
+        watches.cached::<Collection>(&mut triggers, &backends, (&filled, Cache::Collections), |collection| {
+            collection.spec.backend_ref.as_ref().map(|to| to.name.clone())
+        });
+    let api_keys = watches.cached::<ApiKey>(&mut triggers, &backends, (&filled, Cache::ApiKeys), |key| {
+        Some(key.spec.backend_ref.name.clone())
+    });
     for kind in WATCHED {
         triggers.push(watches.owned(kind, BACKEND_LABEL).boxed());
     }
@@ -94,9 +87,8 @@ pub fn control(
             .push(stream::once(wait).map(move |()| Ok(None)).chain(owned.map_ok(Some)).try_filter_map(some).boxed());
     }
     triggers.push(all_on_change(context.apis.clone(), backends.clone()).boxed());
-    let caches = Caches { backends: backends.clone(), collections: collections.clone(), api_keys: api_keys.clone() };
-    let scope = Arc::new(Scope { context, collections, api_keys });
-    (caches, work(triggers, backends, scope, namespace.unwrap_or_default(), stop))
+    let scope = Arc::new(Scope { context, filled: filled.clone(), collections, api_keys });
+    (filled, work(triggers, backends, scope, namespace.unwrap_or_default(), stop))
 }
 
 async fn some<T, E>(item: Option<T>) -> Result<Option<T>, E> {
@@ -196,6 +188,7 @@ impl Watches {
         &self,
         triggers: &mut Triggers,
         backends: &Store<Known>,
+        (filled, cache): (&Filled, Cache),
         backend: impl Fn(&K) -> Option<String> + Send + 'static,
     ) -> Store<DeserializeGuard<K>>
     where
@@ -208,7 +201,7 @@ impl Watches {
             + 'static,
     {
         let (reader, mut writer) = store::<DeserializeGuard<K>>();
-        let (before, backends) = (reader.clone(), backends.clone());
+        let (before, backends, filled) = (reader.clone(), backends.clone(), filled.clone());
         let touched = self.events::<DeserializeGuard<K>>(Config::default()).map_ok(move |event| {
             let of = |object: &DeserializeGuard<K>| named(object, &backend, &backends);
             let old = match &event {
@@ -220,6 +213,7 @@ impl Watches {
             match &event {
                 watcher::Event::Apply(object) | watcher::Event::Delete(object) => woken.extend(of(object)),
                 watcher::Event::InitDone => {
+                    filled.set(cache);
                     woken.extend(before.state().iter().flat_map(|object| of(object)));
                     woken.extend(all(&backends, |_| true));
                 }

@@ -93,15 +93,13 @@ async fn lead(
     let namespaces = &process.settings.namespaces;
     let scopes = if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
     for namespace in scopes {
-        let (caches, work) = controllers::control(context.clone(), namespace, stopped.clone());
-        filling.push(caches);
+        let (filled, work) = controllers::control(context.clone(), namespace, stopped.clone());
+        filling.push(filled);
         working.spawn(work);
     }
     side.spawn(async move {
-        for caches in filling {
-            if !caches.filled().await {
-                return;
-            }
+        for filled in filling {
+            filled.wait().await;
         }
         tracing::info!("the caches are filled");
         health.set(true);
