@@ -43,6 +43,8 @@ pub mod tell;
 const LOOK_AGAIN: Duration = Duration::from_secs(600);
 /// While a Secret of the database is wrong, or a place in the fleet is waited for.
 const LOOK_SOON: Duration = Duration::from_secs(15);
+/// After something stood in the way.
+const LEAST: Duration = Duration::from_secs(3);
 /// One reconciliation takes no longer; it is begun anew then.
 const LONGEST: Duration = Duration::from_secs(120);
 
@@ -122,6 +124,7 @@ async fn carry_out(
     let leaving = seen.namespace_terminating || seen.backend.metadata.deletion_timestamp.is_some();
     let keys = if leaving { Ok(None) } else { keys::keep(&mut writer, now).await };
     let obstacles = applied.as_deref().unwrap_or_default();
+    let obstructed = !obstacles.is_empty();
     let status = tell::with_obstacles(planned.status.clone(), &seen.backend, obstacles, now);
     tell::tell(context, &*seen.backend, seen.backend.status.as_ref(), &status).await?;
     tell_others(context, &seen, &planned, memory, now).await?;
@@ -135,6 +138,14 @@ async fn carry_out(
     let due = planned.again.into_iter().chain(keys?).min();
     let waits = settings.server_image != context.settings.server_image
         || seen.database.iter().any(|secret| secret.state != SecretState::Usable);
+    let due = match obstructed {
+        // What is in the way is not watched.
+        true => due.into_iter().chain([context.obstacles.failed(key.clone()).max(LEAST)]).min(),
+        false => {
+            context.obstacles.forget(key);
+            due
+        }
+    };
     Ok(Action::requeue(again(due, waits)))
 }
 

@@ -43,6 +43,8 @@ pub struct Context {
     pub turns: Semaphore,
     /// Failures in a row.
     pub failures: Failures<Key>,
+    /// Reconciliations in a row that met an obstacle.
+    pub obstacles: Failures<Key>,
     /// Backends that follow the operator's image.
     pub fleet: Fleet,
     requests: Semaphore,
@@ -117,6 +119,7 @@ impl Context {
             recorder,
             turns: Semaphore::new(concurrency),
             failures: Failures::default(),
+            obstacles: Failures::default(),
             fleet: Fleet::default(),
             requests: Semaphore::new(REQUESTS),
             memories: Mutex::default(),
@@ -157,6 +160,7 @@ impl Context {
     pub fn forget(&self, key: &Key) {
         self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.failures.forget(key);
+        self.obstacles.forget(key);
         self.fleet.forget(key);
         self.metrics.forget(&key.0, &key.1);
     }

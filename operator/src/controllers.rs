@@ -279,7 +279,7 @@ fn all(backends: &Store<Known>, which: impl Fn(&ObjectRef<Known>) -> bool) -> Ve
 
 /// Waits until the cluster has a kind.
 async fn until(mut apis: watch::Receiver<Apis>, there: fn(&Apis) -> bool) {
-    if apis.wait_for(|apis| there(apis)).await.is_err() {
+    if apis.wait_for(there).await.is_err() {
         std::future::pending().await
     }
 }
