@@ -8,11 +8,12 @@ SHELL := bash
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-lint: ## formatting, clippy without a warning, licences and sources of the dependencies
-	e2e/tools.sh build deny
+lint: ## formatting, clippy without a warning, licences and sources of the dependencies, the chart
+	e2e/tools.sh build deny helm
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	$(HOME)/.cache/mainstay/bin/cargo-deny --locked check licenses bans sources
+	e2e/chart/lint.sh
 
 test: ## every test, on SQLite and on a PostgreSQL that it starts itself
 	e2e/tools.sh build postgres iso-codes
@@ -41,9 +42,10 @@ image: ## the two container images, as archives in the target folder, each under
 	e2e/tools.sh build images
 	e2e/image.sh archives release latest
 
-generate: ## write every generated file: the custom resources
-	e2e/tools.sh build
-	cargo run --locked --quiet --package mainstay-operator -- crds crds/yaml
+generate: ## write every generated file: the custom resources, what the chart renders
+	e2e/tools.sh build helm
+	for folder in crds/yaml charts/mainstay/crds; do cargo run --locked --quiet --package mainstay-operator -- crds $$folder || exit; done
+	e2e/chart/lint.sh write
 
 bench: ## requests a second as ratios to pgbench, to bench/results.md
 	e2e/tools.sh build postgres wrk

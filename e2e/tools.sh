@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings the programs that the tests need and this machine lacks: e2e/tools.sh build deny postgres iso-codes contract wrk images cluster
+# Brings the programs that the tests need and this machine lacks: e2e/tools.sh build deny postgres iso-codes contract wrk images cluster helm
 # Debian packages are installed when we are root; otherwise this says what to install. Pinned tools go to the cache.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -89,8 +89,12 @@ cluster() {
       -X $version.gitMajor=1 -X $version.gitMinor=${kubernetes_version%.*}" .
   installed github.com/coredns/coredns "$coredns_version"
   installed sigs.k8s.io/metrics-server/cmd/metrics-server "$metrics_server_version"
-  installed helm.sh/helm/v4/cmd/helm "$helm_version"
+  helm
   installed github.com/yannh/kubeconform/cmd/kubeconform "$kubeconform_version"
+}
+
+helm() {
+  installed helm.sh/helm/v4/cmd/helm "$helm_version"
 }
 
 installed() {

@@ -1,6 +1,6 @@
 //! The shared state of a running server, built once by the command line and passed inwards; no globals.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::web::Bytes;
@@ -24,6 +24,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Whether to send traffic here.
     pub readiness: Readiness,
+    /// Which server this is, and what it serves.
+    pub identity: Identity,
     /// What a request may cost.
     pub limits: Limits,
     /// The OpenAPI document, as served.
@@ -43,6 +45,30 @@ pub struct Limits {
     pub grace: Duration,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<String>,
+}
+
+/// Which server this is among those of its database.
+pub struct Identity {
+    /// Its name: a pod's, or host and process.
+    pub instance: String,
+    revision: AtomicI64,
+}
+
+impl Identity {
+    /// A server that serves nothing yet.
+    pub fn new(instance: String) -> Self {
+        Identity { instance, revision: AtomicI64::new(0) }
+    }
+
+    /// From now on it serves the schema of this revision.
+    pub fn serve(&self, revision: i64) {
+        self.revision.store(revision, Ordering::Release);
+    }
+
+    /// The revision of the schema that it serves; 0 before it serves one.
+    pub fn revision(&self) -> i64 {
+        self.revision.load(Ordering::Acquire)
+    }
 }
 
 /// Whether to send traffic here. The database gates it only until it was first reached: later an away database is a

@@ -26,6 +26,7 @@ mod serve;
 #[derive(Debug)]
 pub struct Failure {
     exit: Exit,
+    reason: Reason,
     /// What happened and what to do next; may be empty when standard output said it.
     message: String,
 }
@@ -51,9 +52,54 @@ enum Exit {
     Later = 75,
 }
 
+/// One word for programs beside the exit status, as `--report` tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+enum Reason {
+    /// Gated steps are not allowed.
+    ApprovalRequired,
+    /// Contract steps of an earlier plan come first.
+    ContractOpen,
+    /// The database belongs to another owner.
+    DatabaseInUse,
+    /// The database cannot be reached or used.
+    DatabaseUnavailable,
+    /// A table is in the way.
+    UnknownTable,
+    /// There is no way to the documents, or data breaks a rule of it.
+    PlanRefused,
+    /// The plan no longer fits the database.
+    PlanStale,
+    /// Servers that a contract step would break still run.
+    OldInstances,
+    /// A lock or the migration's turn did not come.
+    Busy,
+    /// A step failed in the database.
+    StepFailed,
+    /// Wrong documents.
+    DocumentsInvalid,
+    /// Wrong settings.
+    SettingsInvalid,
+    /// A bug.
+    Bug,
+}
+
 impl Failure {
+    /// With the usual reason of the exit status.
     fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Failure { exit, message: message.into() }
+        let reason = match exit {
+            Exit::Gate => Reason::ApprovalRequired,
+            Exit::Stale => Reason::PlanStale,
+            Exit::Settings => Reason::SettingsInvalid,
+            Exit::Data => Reason::DocumentsInvalid,
+            Exit::Unavailable | Exit::Quiet => Reason::DatabaseUnavailable,
+            Exit::Bug => Reason::Bug,
+            Exit::Later => Reason::Busy,
+        };
+        Failure { exit, reason, message: message.into() }
+    }
+
+    fn because(self, reason: Reason) -> Self {
+        Failure { reason, ..self }
     }
 }
 
@@ -154,7 +200,7 @@ pub fn main(args: impl Iterator<Item = OsString>, environment: Environment) -> E
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { exit, message }) => {
+        Err(Failure { exit, message, reason: _ }) => {
             complain(&message);
             ExitCode::from(exit as u8)
         }

@@ -23,7 +23,7 @@ pub mod table;
 mod tests;
 
 use parameter::Raw;
-pub use parameter::{LogFilter, LogFormat, Migrate, Secret, Size};
+pub use parameter::{LogFilter, LogFormat, Migrate, SchemaName, Secret, Size};
 use table::{Default, Row, TABLE};
 
 /// Everything that can be set. Durations, sizes and addresses are checked; relations between them too.
@@ -31,6 +31,12 @@ use table::{Default, Row, TABLE};
 pub struct Settings {
     /// Where records live.
     pub database: Database,
+    /// Whom the database belongs to; none is not checked.
+    pub owner: Option<String>,
+    /// The owner whose place it takes.
+    pub take_over_from: Option<String>,
+    /// This server's name among those of its database.
+    pub instance: Option<String>,
     /// Where clients connect.
     pub listen: SocketAddr,
     /// Where probes and Prometheus connect.
@@ -62,6 +68,8 @@ pub struct Database {
     pub url: DatabaseUrl,
     /// The same database past any pooler, for migrations.
     pub direct_url: Option<DatabaseUrl>,
+    /// The PostgreSQL schema of every table.
+    pub schema: SchemaName,
     /// Most connections.
     pub pool_size: usize,
     /// How long a request waits for a connection.

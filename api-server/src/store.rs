@@ -47,6 +47,8 @@ pub struct PoolOptions {
     pub statement_timeout: Duration,
     /// The longest a statement may wait for a lock (PostgreSQL).
     pub lock_timeout: Duration,
+    /// The schema of every table (PostgreSQL).
+    pub schema: String,
 }
 
 impl Default for PoolOptions {
@@ -57,6 +59,7 @@ impl Default for PoolOptions {
             lifetime: Duration::from_secs(1800),
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(10),
+            schema: "public".to_owned(),
         }
     }
 }

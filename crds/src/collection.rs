@@ -11,56 +11,112 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::conditions::Condition;
+use crate::shape::{self, Rule};
 
 pub mod check;
 
 pub use check::{Document, check, check_stored};
 
-/// A typed set of records. Becomes one table and its part of the API.
+/// The name is that of the table and of the paths.
+const NAME: Rule = (
+    "(has(self.spec.name) ? self.spec.name : self.metadata.name) \
+     == (has(oldSelf.spec.name) ? oldSelf.spec.name : oldSelf.metadata.name)",
+    "a collection's name cannot be changed, for its table and its paths are named by it: put `spec.name` back, or declare another Collection",
+);
+
+/// A Collection in a cluster belongs to one Backend.
+const RULES: &[Rule] = &[
+    (
+        "has(self.backendRef)",
+        "`backendRef` is missing: set `backendRef.name` to the Backend of this namespace that serves the Collection",
+    ),
+    (
+        "!has(self.backendRef) || !has(oldSelf.backendRef) || self.backendRef.name == oldSelf.backendRef.name",
+        "`backendRef` cannot be changed, for the records would stay behind: declare another Collection for the other Backend",
+    ),
+];
+
+/// A Collection is a typed set of records: one table, and its part of the API. What is wrong with it, beyond what an
+/// API server can judge, stands in `status.problems`.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "mainstay.dev",
     version = "v1alpha1",
     kind = "Collection",
+    doc = "A Collection is a typed set of records: one table of its Backend's database, and its part of the API.",
     namespaced,
     category = "mainstay",
+    shortname = "msc",
     status = "CollectionStatus",
     derive = "PartialEq",
-    derive = "Default"
+    derive = "Default",
+    validation = NAME,
+    printcolumn(
+        name = "Accepted",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Accepted")].status"#,
+        description = "Whether it is served as declared."
+    ),
+    printcolumn(
+        name = "Backend",
+        type_ = "string",
+        json_path = ".spec.backendRef.name",
+        description = "Who serves it."
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Accepted")].reason"#,
+        description = "Why it is accepted or not."
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(transform = shape::rules(RULES))]
 pub struct CollectionSpec {
-    /// The Backend that serves it, in the same namespace. Ignored in a local file.
+    /// The Backend that serves it, in the same namespace. Needed in a cluster and cannot be changed; ignored in a local
+    /// file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backend_ref: Option<BackendRef>,
-    /// The collection's name, where metadata.name is taken. Immutable.
+    /// The collection's name, where metadata.name is taken or no name of a collection: a-z, 0-9 and -, beginning with a
+    /// letter, at most 48. Cannot be changed. Absent: metadata.name.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::text(48))]
     pub name: Option<String>,
-    /// The name of one record; names the OpenAPI schemas. Default: the name less its last s.
+    /// The name of one record, such as `market`; names the OpenAPI schemas. Absent: the name less its last s.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::text(48))]
     pub singular: Option<String>,
     /// For people; shown in the OpenAPI document.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::text(10_000))]
     pub description: Option<String>,
-    /// The fields, beside id, version, created_at and updated_at, which every record has.
+    /// The fields, such as `{name: title, type: text, required: true, maxLength: 200}`. Every record also has id, version,
+    /// created_at and updated_at. At most 200.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = shape::keyed(200, "name"))]
     pub fields: Vec<FieldSpec>,
-    /// Uniqueness over several fields, or with a condition.
+    /// Uniqueness over several fields, or with a condition, such as `{fields: [creator, title]}`. At most 64.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = shape::list(64, |_| ()))]
     pub unique: Vec<UniqueSpec>,
-    /// Indexes for filters and sorts.
+    /// Indexes for filters and sorts, such as `{fields: [status, -created_at]}`. At most 64.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = shape::list(64, |_| ()))]
     pub indexes: Vec<IndexSpec>,
-    /// Rules between the fields of one record.
+    /// Rules between the fields of one record, such as
+    /// `{that: {closes_at: {gt: $field.opens_at}}, message: closes before it opens}`. At most 100.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = shape::list(100, |_| ()))]
     pub checks: Vec<CheckSpec>,
-    /// Who may do what. An action without a rule is for admin alone.
+    /// Who may do what, such as `read: [{roles: [anyone]}]`. An action without a rule is for admin alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<AccessSpec>,
-    /// Update and delete without If-Match are refused with 428.
+    /// When true, update and delete without If-Match are refused with 428. Absent: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_precondition: Option<bool>,
-    /// What happens to the data of a removed field or of the removed collection.
+    /// What happens to the data of a removed field or of the removed collection: Retain keeps it, unserved; Delete drops
+    /// it, after approval. Absent: Retain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicySpec>,
 }
@@ -72,9 +128,9 @@ pub struct CollectionStatus {
     /// The generation of the spec that this was judged by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Accepted.
+    /// Accepted: it is served as declared. When False, its last accepted state is served, if there was one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    #[schemars(transform = shape::keyed(16, "type"))]
     pub conditions: Vec<Condition>,
     /// The Backend that serves it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,6 +158,7 @@ pub struct ProblemStatus {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackendRef {
     /// metadata.name of the Backend.
+    #[schemars(transform = shape::backend_name)]
     pub name: String,
 }
 
@@ -109,45 +166,51 @@ pub struct BackendRef {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FieldSpec {
-    /// Its name in JSON: a-z, 0-9 and _, starting with a letter.
+    /// Its name in JSON: a-z, 0-9 and _, beginning with a letter, at most 48.
+    #[schemars(transform = shape::text(48))]
     pub name: String,
     /// Its kind: text, integer, number, decimal, boolean, timestamp, date, uuid, enum, ref, json, list or bytes.
     #[serde(rename = "type")]
+    #[schemars(transform = shape::text(64))]
     pub kind: String,
-    /// Never null.
+    /// Never null. Absent: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub required: bool,
     /// What an absent value becomes: a value, $now, $uuid or $auth.id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any")]
     pub default: Option<Json>,
-    /// No two records share a value.
+    /// No two records share a value. Absent: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unique: bool,
-    /// Cannot be changed once set.
+    /// Cannot be changed once set. Absent: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub immutable: bool,
-    /// Never answered, filtered or sorted by.
+    /// Never answered, filtered or sorted by. Absent: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub write_only: bool,
-    /// Takes only its default.
+    /// Takes only its default. Absent: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub read_only: bool,
-    /// Roles that may read it; all that may read the record when absent.
+    /// Roles that may read it. Absent: all that may read the record.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::set(100, shape::text(64)))]
     pub read_roles: Option<Vec<String>>,
-    /// Roles that may write it; all that may write the record when absent.
+    /// Roles that may write it. Absent: all that may write the record.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::set(100, shape::text(64)))]
     pub write_roles: Option<Vec<String>>,
     /// For people; shown in the OpenAPI document.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::text(10_000))]
     pub description: Option<String>,
     /// An example value; shown in the OpenAPI document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any")]
     pub example: Option<Json>,
-    /// The name it had before; keeps its data.
+    /// The name that it had before; keeps its data.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::text(48))]
     pub renamed_from: Option<String>,
     /// text: fewest characters.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,9 +220,11 @@ pub struct FieldSpec {
     pub max_length: Option<u32>,
     /// text: a regular expression that the whole text matches.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::text(2000))]
     pub pattern: Option<String>,
     /// text: email, url, slug or hostname.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::text(64))]
     pub format: Option<String>,
     /// integer, number, decimal, timestamp, date: the least value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -175,14 +240,17 @@ pub struct FieldSpec {
     /// decimal: digits after the point.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<u32>,
-    /// enum, and list of enum: the values.
+    /// enum, and list of enum: the values, at most 1000 of at most 200 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::list(1000, shape::text(200)))]
     pub values: Option<Vec<String>>,
-    /// ref: the collection it points to.
+    /// ref: the name of the collection that it points to.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::text(48))]
     pub collection: Option<String>,
-    /// ref: restrict, cascade or setNull.
+    /// ref: what the removal of the other record does: restrict, cascade or setNull.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::text(64))]
     pub on_delete: Option<String>,
     /// json: a JSON Schema (2020-12) of the value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -190,6 +258,7 @@ pub struct FieldSpec {
     pub schema: Option<Json>,
     /// list: text, integer, uuid or enum.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::text(64))]
     pub items: Option<String>,
     /// list: fewest items.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -206,7 +275,8 @@ pub struct FieldSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UniqueSpec {
-    /// The fields that together are unique.
+    /// The fields that together are unique. At most 16.
+    #[schemars(transform = shape::list(16, shape::text(48)))]
     pub fields: Vec<String>,
     /// Text compares with A-Z folded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -221,7 +291,8 @@ pub struct UniqueSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IndexSpec {
-    /// Its keys in order; a leading - is descending.
+    /// Its keys in order; a leading - is descending. At most 16.
+    #[schemars(transform = shape::list(16, shape::text(49)))]
     pub fields: Vec<String>,
 }
 
@@ -233,6 +304,7 @@ pub struct CheckSpec {
     #[schemars(schema_with = "any")]
     pub that: Json,
     /// What a caller is told.
+    #[schemars(transform = shape::text(1000))]
     pub message: String,
 }
 
@@ -242,15 +314,19 @@ pub struct CheckSpec {
 pub struct AccessSpec {
     /// Who may get and list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = shape::list(100, |_| ()))]
     pub read: Vec<RuleSpec>,
     /// Who may create.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = shape::list(100, |_| ()))]
     pub create: Vec<RuleSpec>,
     /// Who may put and patch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = shape::list(100, |_| ()))]
     pub update: Vec<RuleSpec>,
     /// Who may delete.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = shape::list(100, |_| ()))]
     pub delete: Vec<RuleSpec>,
 }
 
@@ -258,7 +334,8 @@ pub struct AccessSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RuleSpec {
-    /// Any of these; anyone is every caller.
+    /// Any of these; `anyone` is every caller.
+    #[schemars(transform = shape::set(100, shape::text(64)))]
     pub roles: Vec<String>,
     /// A filter tree: only on rows for which it is true.
     #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]

@@ -6,23 +6,30 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::shape;
+
 /// One thing that is true, false or unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// What it is about.
+    /// What it is about, such as Ready.
     #[serde(rename = "type")]
+    #[schemars(transform = shape::text(316))]
     pub kind: String,
     /// True, False or Unknown.
+    #[schemars(extend("enum" = ["True", "False", "Unknown"]))]
     pub status: String,
     /// The generation of the spec that it was judged by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// When `status` last changed, in RFC 3339.
+    #[schemars(extend("format" = "date-time"))]
     pub last_transition_time: String,
-    /// One CamelCase word.
+    /// Why, as one CamelCase word of a closed list, such as ApprovalRequired.
+    #[schemars(transform = shape::text(1024))]
     pub reason: String,
     /// For people: what is, and what to do.
+    #[schemars(transform = shape::text(32_768))]
     pub message: String,
 }
 
@@ -94,6 +101,8 @@ pub enum Reason {
     Terminating,
     /// An object of the Backend's name belongs to someone else.
     ObjectConflict,
+    /// The API server does not take an object of the Backend: it is against a quota, a policy or a rule.
+    Refused,
     /// The Backend's documents are larger than ConfigMaps may be.
     DocumentsTooLarge,
     /// The spec says something that only the operator could judge to be wrong.

@@ -17,6 +17,7 @@ pub mod name;
 pub mod plan;
 pub mod problem;
 pub mod schema;
+mod shape;
 pub mod sql;
 pub mod value;
 

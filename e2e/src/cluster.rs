@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use namespace::Namespace;
+pub use namespace::{Namespace, Way};
 use serde_json::Value as Json;
 
 use crate::lab::{self, Lab};

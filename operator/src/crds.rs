@@ -1,6 +1,6 @@
 //! The custom resource definitions as YAML, from the types of `mainstay-crds`.
 //!
-//! Printed by the binary and committed under `crds/yaml/`; a test proves that both are equal. They hold no
+//! Printed by the binary and committed under `crds/yaml/` and in the chart; a test proves that all are equal. They hold no
 //! defaults, so that an API server keeps a document as it was typed and the server alone decides what absence means.
 
 use std::error::Error;
@@ -11,12 +11,27 @@ use mainstay_crds::api_key::ApiKey;
 use mainstay_crds::backend::Backend;
 use mainstay_crds::collection::Collection;
 use mainstay_crds::migration_plan::MigrationPlan;
+use serde_json::Value as Json;
+
+pub mod install;
 
 /// Names of the definitions, and of their files less `.yaml`.
 pub const NAMES: [&str; 4] = ["api_key", "backend", "collection", "migration_plan"];
 
-/// The definition of that name.
+/// Counts the published forms of the definitions. A change of any of them that an older operator or an older document
+/// would notice raises it.
+pub const VERSION: u32 = 1;
+
+/// Where a definition says it.
+pub const VERSION_ANNOTATION: &str = "mainstay.dev/crd-version";
+
+/// The definition of that name as YAML.
 pub fn one(name: &str) -> Result<String, Box<dyn Error>> {
+    Ok(yaml_serde::to_string(&definition(name)?)?)
+}
+
+/// The definition of that name, with its version.
+pub fn definition(name: &str) -> Result<Json, Box<dyn Error>> {
     let definition = match name {
         "api_key" => ApiKey::crd(),
         "backend" => Backend::crd(),
@@ -25,8 +40,39 @@ pub fn one(name: &str) -> Result<String, Box<dyn Error>> {
         _ => return Err(format!("there is no `{name}`; there are {}\n", NAMES.join(", ")).into()),
     };
     // Through JSON, whose objects are sorted: the text does not depend on the order of fields in types.
-    let definition = serde_json::to_value(definition)?;
-    Ok(yaml_serde::to_string(&definition)?)
+    let mut definition = serde_json::to_value(definition)?;
+    plain(&mut definition);
+    definition["metadata"]["annotations"][VERSION_ANNOTATION] = VERSION.to_string().into();
+    Ok(definition)
+}
+
+/// Says only what API servers know and people read: no formats such as `uint32`, of which they warn, whole numbers as
+/// such, no titles, and paragraphs of descriptions as one line each, which `kubectl explain` wraps.
+fn plain(schema: &mut Json) {
+    match schema {
+        Json::Object(members) => {
+            if let Some(Json::String(text)) = members.get_mut("description") {
+                *text =
+                    text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n");
+            }
+            if members.get("title").is_some_and(Json::is_string) {
+                members.remove("title");
+            }
+            if members.get("format").is_some_and(|format| format == "uint32") {
+                members.remove("format");
+                members.entry("maximum").or_insert_with(|| u32::MAX.into());
+            }
+            members.values_mut().for_each(plain);
+        }
+        Json::Array(elements) => elements.iter_mut().for_each(plain),
+        Json::Number(number) => {
+            let whole = number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() <= f64::from(u32::MAX));
+            if let Some(value) = whole {
+                *number = (value as i64).into();
+            }
+        }
+        _ => {}
+    }
 }
 
 /// All definitions as one stream of documents.
@@ -46,18 +92,17 @@ pub fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value as Json;
 
-    fn definition(name: &str) -> Json {
+    fn read(name: &str) -> Json {
         yaml_serde::from_str(&one(name).unwrap()).unwrap()
     }
 
     #[test]
     fn committed_files_equal_the_code() {
-        for name in NAMES {
-            let path = format!("{}/../crds/yaml/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+        for (folder, name) in ["crds/yaml", "charts/mainstay/crds"].iter().flat_map(|f| NAMES.map(|name| (f, name))) {
+            let path = format!("{}/../{folder}/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
             let committed = std::fs::read_to_string(&path).unwrap_or_default();
-            assert!(committed == one(name).unwrap(), "crds/yaml/{name}.yaml is stale: run `make generate`");
+            assert!(committed == one(name).unwrap(), "{folder}/{name}.yaml is stale: run `make generate`");
         }
     }
 
@@ -94,7 +139,7 @@ mod tests {
     #[test]
     fn schemas_are_structural_and_hold_no_default() {
         for name in NAMES {
-            let definition = definition(name);
+            let definition = read(name);
             let schema = definition.pointer("/spec/versions/0/schema/openAPIV3Schema").unwrap();
             let mut broken = Vec::new();
             structural(schema, name, &mut broken);
@@ -115,7 +160,7 @@ mod tests {
                 free(items, path, found);
             }
         }
-        let definition = definition("collection");
+        let definition = read("collection");
         let schema = definition.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec").unwrap();
         let mut found = Vec::new();
         free(schema, "", &mut found);

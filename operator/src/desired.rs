@@ -6,10 +6,10 @@ use kube::ResourceExt;
 use kube::core::Resource;
 use serde_json::{Value as Json, json};
 
-use crate::kind::Kind;
+use crate::kind::{self, Kind};
 
-/// One object as it shall be.
-#[derive(Clone, Debug, PartialEq)]
+/// One object as it shall be. What a Secret holds is left out when it is printed.
+#[derive(Clone, PartialEq)]
 pub struct Desired {
     /// Its kind.
     pub kind: &'static Kind,
@@ -76,6 +76,22 @@ impl Desired {
         }
         prune(&mut content);
         Desired { kind, name, object: content, how }
+    }
+}
+
+impl std::fmt::Debug for Desired {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = self.object.clone();
+        if self.kind.kind == kind::SECRET.kind {
+            for member in ["data", "stringData"] {
+                for value in shown[member].as_object_mut().into_iter().flat_map(|data| data.values_mut()) {
+                    *value = json!("…");
+                }
+            }
+        }
+        let Desired { kind, name, how, .. } = self;
+        let mut f = f.debug_struct("Desired");
+        f.field("kind", kind).field("name", name).field("object", &shown).field("how", how).finish()
     }
 }
 

@@ -15,16 +15,17 @@ use mainstay_crds::schema::Schema;
 use mainstay_crds::schema::evolve::{Evolution, evolve};
 use mainstay_crds::schema::stored::Stored;
 
-use super::{DatabaseFlags, Environment, Exit, Failure, Output, Paths, serve, settings};
+use super::{DatabaseFlags, Environment, Exit, Failure, Output, Paths, Reason, serve, settings};
 use crate::config::Settings;
 use crate::documents::{Documents, count};
-use crate::store::schema::{self, Applied};
+use crate::store::schema::{self, Applied, Claim};
 use crate::store::{DatabaseUrl, Store};
 use crate::telemetry;
 
 pub(super) mod print;
+mod report;
 mod status;
-mod up;
+pub(super) mod up;
 
 /// The subcommands.
 #[derive(Subcommand)]
@@ -48,6 +49,9 @@ pub struct PlanArgs {
     /// How the answer is written
     #[arg(long, value_enum, default_value = "text")]
     output: Output,
+    /// Ends standard output with a line for programs, whatever happened; a plan that needs approval is no failure then
+    #[arg(long)]
+    report: bool,
     #[command(flatten)]
     flags: DatabaseFlags,
 }
@@ -64,28 +68,60 @@ impl Migrate {
 
 impl PlanArgs {
     fn run(self, environment: &Environment) -> Result<(), Failure> {
+        let mut found = report::Found::default();
+        let mut done = self.plan(environment, &mut found);
+        if !self.report {
+            return done;
+        }
+        if found.plan.is_some() && matches!(&done, Err(Failure { reason: Reason::ApprovalRequired, .. })) {
+            done = Ok(());
+        }
+        report::print(&found, "planned", &done)?;
+        done
+    }
+
+    fn plan(&self, environment: &Environment, found: &mut report::Found) -> Result<(), Failure> {
         let documents = self.paths.load()?;
         let settings = prepare(&self.flags, environment, Some(&documents))?;
         let declared = documents.schema()?;
-        let applied = match &self.applied {
-            Some(path) => Applied { stored: read_applied(path)?, ..Applied::default() },
-            None if !exists(&settings) => Applied::default(),
-            None => {
-                let store = open(&settings)?;
-                System::new().block_on(store.session(schema::applied))?
-            }
+        let (applied, system) = match &self.applied {
+            Some(path) => (Applied { stored: read_applied(path)?, ..Applied::default() }, Vec::new()),
+            None if !exists(&settings) => (Applied::default(), Vec::new()),
+            None => look(&settings)?,
         };
-        let Evolution { plan, notes, .. } = evolution(&applied, &declared, &self.paths.as_arguments())?;
+        let applied = found.applied.insert(applied);
+        let Evolution { mut plan, notes, .. } = evolution(applied, &declared, &self.paths.as_arguments())?;
+        plan.system = system;
+        found.notes.clone_from(&notes);
+        let plan = &*found.plan.insert(plan);
         match self.output {
-            Output::Json => writeln!(io::stdout(), "{}", print::json(&plan)?)?,
-            Output::Text => write!(io::stdout(), "{}{}", print::text(&plan), print::notes(&notes))?,
+            Output::Json => writeln!(io::stdout(), "{}", print::json(plan)?)?,
+            Output::Text => write!(io::stdout(), "{}{}", print::text(plan), print::notes(&notes))?,
         }
         if plan.approval_hash.is_none() {
             return Ok(());
         }
-        let command = print::command(&plan, &self.paths.as_arguments());
+        let command = print::command(plan, &self.paths.as_arguments());
         Err(Failure::new(Exit::Gate, format!("the plan needs approval; after a look at its steps, run:\n  {command}")))
     }
+}
+
+/// What is applied, and which system migrations are not. Changes nothing; a database of another owner is refused.
+fn look(settings: &Settings) -> Result<(Applied, Vec<String>), Failure> {
+    let claim = claim(settings);
+    let store = open(settings)?;
+    let asked = store.session(move |conn| {
+        let judged = claim.judge(conn);
+        Ok((judged, schema::applied(conn)?, schema::pending(conn)?))
+    });
+    let (judged, applied, system) = System::new().block_on(asked)?;
+    judged?;
+    Ok((applied, system))
+}
+
+/// For whom this process acts.
+pub(super) fn claim(settings: &Settings) -> Claim {
+    Claim { owner: settings.owner.clone(), take_over_from: settings.take_over_from.clone() }
 }
 
 /// Resolves settings and starts logging.
@@ -118,13 +154,16 @@ fn exists(settings: &Settings) -> bool {
 }
 
 /// The way from the applied schema to the declared one. When both agree, the way that led there, while its contract steps
-/// are open; other documents have to wait for them, for they would be compared with a schema that is not there yet.
+/// are open. Other documents have to wait for them, for they would be compared with a schema that is not there yet;
+/// not for removals, which the next plan holds again.
 fn evolution(applied: &Applied, declared: &Schema, arguments: &str) -> Result<Evolution, Failure> {
     let next = evolve(&applied.stored, declared).map_err(|problems| refused(&problems))?;
-    match applied.open_plan() {
-        Some(plan) if next.stored.revision == applied.stored.revision => Ok(Evolution { plan: plan.clone(), ..next }),
-        Some(plan) => Err(unfinished(plan, arguments)),
-        None => Ok(next),
+    match (applied.open_plan(), applied.binding_plan()) {
+        (Some(plan), _) if next.stored.revision == applied.stored.revision => {
+            Ok(Evolution { plan: plan.clone(), ..next })
+        }
+        (_, Some(plan)) => Err(unfinished(plan, arguments)),
+        _ => Ok(next),
     }
 }
 
@@ -140,6 +179,7 @@ pub(super) fn unfinished(plan: &Plan, arguments: &str) -> Failure {
              documents can be applied, finish it, once no older server runs:\n  {command}"
         ),
     )
+    .because(Reason::ContractOpen)
 }
 
 /// A change that no plan can make.
@@ -149,7 +189,8 @@ pub(super) fn refused(problems: &[Problem]) -> Failure {
         format!("{}: {}{hint}\n", problem.path, problem.message)
     });
     let (lines, count) = (lines.collect::<String>(), count(problems.len(), "problem"));
-    Failure::new(Exit::Data, format!("{lines}{count}: the applied schema cannot become the declared one"))
+    let message = format!("{lines}{count}: the applied schema cannot become the declared one");
+    Failure::new(Exit::Data, message).because(Reason::PlanRefused)
 }
 
 fn read_applied(path: &Path) -> Result<Stored, Failure> {

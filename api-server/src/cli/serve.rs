@@ -3,6 +3,7 @@
 //! Builds the [`App`] once, binds the sockets, has the database prepared, and hands over to [`crate::http`]. Signals are
 //! handled here: the first begins an orderly stop, the second ends at once.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
@@ -12,18 +13,20 @@ use actix_web::web::{Bytes, Data};
 use mainstay_crds::schema::Schema;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Environment, Exit, Failure, Paths, ServerFlags, settings};
-use crate::app::{App, Limits, Readiness};
+use super::{Environment, Exit, Failure, Paths, Reason, ServerFlags, migrate, settings};
+use crate::app::{App, Identity, Limits, Readiness};
 use crate::config::Settings;
 use crate::http::{self, Listeners};
 use crate::query::page;
 use crate::service::Service;
 use crate::service::keys::{Keys, hash};
+use crate::store::schema::Refusal;
 use crate::store::{DatabaseUrl, PoolOptions, Store};
 use crate::telemetry::{self, Metrics};
 use crate::{openapi, store};
 
 mod admin_key;
+mod heartbeat;
 mod prepare;
 mod screen;
 
@@ -82,7 +85,7 @@ impl Start {
             None => store.clone(),
         };
         let app = Data::new(self.app(store)?);
-        let database = Database::new(direct, self.declared.clone(), self.settings.migrate, self.paths.as_arguments());
+        let database = Database { store: direct, start: self.start(&app) };
         let state = tokio::select! {
             state = database.prepare() => state?,
             () = signals.next() => {
@@ -90,7 +93,7 @@ impl Start {
                 return Ok(());
             }
         };
-        let is_ready = matches!(state, State::Ready(_));
+        let is_ready = matches!(state, State::Ready(..));
         let key = self.take_over(&app, &database, state).await?;
         let listeners = Listeners { public: vec![public], admin: vec![admin] };
         let (main, side) = http::start(app.clone(), listeners)
@@ -118,16 +121,17 @@ impl Start {
             signals.next().await;
             self.stop(&app, handles, &mut signals).await
         };
-        let serving = async { tokio::join!(main, side) };
-        tokio::pin!(serving, control);
-        tokio::select! {
-            biased;
-            done = &mut control => done,
-            (main, side) = &mut serving => match main.and(side) {
-                // Both have stopped because they were told to; what is left of the control is its return.
-                Ok(()) => control.await,
-                Err(error) => Err(Failure::new(Exit::Bug, format!("the server ended: {error}"))),
-            },
+        until_the_end(&app, async { tokio::join!(main, side) }, control).await
+    }
+
+    /// What this start brings to its database.
+    fn start(&self, app: &App) -> prepare::Start {
+        prepare::Start {
+            declared: self.declared.clone(),
+            policy: self.settings.migrate,
+            arguments: self.paths.as_arguments(),
+            claim: migrate::claim(&self.settings),
+            instance: app.identity.instance.clone(),
         }
     }
 
@@ -148,6 +152,7 @@ impl Start {
             keys,
             metrics: Metrics::new(database).map_err(|error| bug(error.to_string()))?,
             readiness: Readiness::default(),
+            identity: Identity::new(self.settings.instance.clone().unwrap_or_else(heartbeat::name)),
             limits: Limits {
                 body: limits.body.0,
                 url: limits.url.0,
@@ -162,7 +167,8 @@ impl Start {
     /// Acts on what the preparation found. Answers what to tell of the admin key.
     async fn take_over(&self, app: &App, database: &Database, state: State) -> Result<Option<screen::Key>, Failure> {
         match state {
-            State::Ready(schema) => {
+            State::Ready(schema, revision) => {
+                app.identity.serve(revision);
                 let key = match self.settings.admin_key.reveal() {
                     Some(_) => None,
                     None => self.stored_key(app, database).await?,
@@ -216,7 +222,7 @@ impl Start {
             pause = (pause * 2).min(Duration::from_secs(5));
             match database.prepare().await? {
                 State::NotYet(reason) => app.readiness.wait(reason),
-                ready @ State::Ready(_) => {
+                ready @ State::Ready(..) => {
                     self.take_over(app, database, ready).await?;
                     tracing::info!("ready");
                     return Ok(());
@@ -244,6 +250,29 @@ impl Start {
         }
         Ok(())
     }
+}
+
+/// Runs the server and what goes on beside it, until one of them ends.
+async fn until_the_end(
+    app: &App,
+    serving: impl Future<Output = (io::Result<()>, io::Result<()>)>,
+    control: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    tokio::pin!(serving, control);
+    let done = tokio::select! {
+        biased;
+        done = &mut control => done,
+        (main, side) = &mut serving => match main.and(side) {
+            // Both have stopped because they were told to; what is left of the control is its return.
+            Ok(()) => control.await,
+            Err(error) => Err(Failure::new(Exit::Bug, format!("the server ended: {error}"))),
+        },
+        () = heartbeat::beat(app) => Ok(()),
+    };
+    if done.is_ok() {
+        heartbeat::leave(app).await;
+    }
+    done
 }
 
 /// SIGTERM and SIGINT.
@@ -287,6 +316,7 @@ pub(super) fn open(url: &DatabaseUrl, settings: &Settings) -> Result<Store, Fail
         lifetime: settings.database.pool_lifetime,
         statement_timeout: settings.timeouts.request,
         lock_timeout: settings.timeouts.lock,
+        schema: settings.database.schema.as_str().to_owned(),
     };
     Store::open(url, options).map_err(Failure::from)
 }
@@ -308,6 +338,29 @@ impl From<store::Error> for Failure {
             }
         };
         Failure::new(exit, format!("{error}{hint}"))
+    }
+}
+
+/// The exit status of a plan that was not carried out.
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let message = refusal.to_string();
+        match refusal {
+            Refusal::Store(error) => Failure::from(error),
+            Refusal::InUse { .. } => Failure::new(Exit::Data, message).because(Reason::DatabaseInUse),
+            Refusal::Moved { .. } => Failure::new(Exit::Stale, message),
+            Refusal::UnknownTable(_) => Failure::new(Exit::Data, message).because(Reason::UnknownTable),
+            Refusal::Data { .. } | Refusal::Order(_) => Failure::new(Exit::Data, message).because(Reason::PlanRefused),
+            Refusal::OldInstances { .. } => Failure::new(Exit::Later, message).because(Reason::OldInstances),
+            Refusal::Step { effect, error } => {
+                let failure = Failure::from(error);
+                let reason = match failure.exit {
+                    Exit::Unavailable | Exit::Later => failure.reason,
+                    _ => Reason::StepFailed,
+                };
+                Failure { message: format!("{effect}: {}", failure.message), reason, ..failure }
+            }
+        }
     }
 }
 

@@ -64,6 +64,17 @@ pub enum Migrate {
     Verify,
 }
 
+/// The name of a PostgreSQL schema, checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SchemaName(String);
+
+impl SchemaName {
+    /// The name, not quoted.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Directives of tracing-subscriber's `EnvFilter`, checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogFilter(String);
@@ -201,6 +212,41 @@ impl Parameter for Option<DatabaseUrl> {
 
     fn show(&self) -> String {
         self.as_ref().map(DatabaseUrl::to_string).unwrap_or_default()
+    }
+}
+
+/// A name without form, such as `namespace/name`; empty is none.
+impl Parameter for Option<String> {
+    fn parse(&mut self, raw: &Raw) -> Result<(), String> {
+        let text = text(raw)?;
+        if text.len() > 500 || text.chars().any(char::is_control) {
+            return Err("a name has at most 500 bytes and no control character".to_owned());
+        }
+        *self = (!text.is_empty()).then(|| text.to_owned());
+        Ok(())
+    }
+
+    fn show(&self) -> String {
+        self.clone().unwrap_or_default()
+    }
+}
+
+impl Parameter for SchemaName {
+    fn parse(&mut self, raw: &Raw) -> Result<(), String> {
+        let text = text(raw)?;
+        let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+        let starts = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+        if !starts || text.len() > 63 || !text.chars().all(letters) || text.starts_with("pg_") {
+            return Err(format!(
+                "`{text}` is not the name of a schema: a-z, 0-9, _ and -, not first a digit, at most 63, no pg_"
+            ));
+        }
+        *self = SchemaName(text.to_owned());
+        Ok(())
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::parameter::Parameter;
-use super::{Database, Limits, LogFilter, LogFormat, Migrate, Secret, Settings, Size, Timeouts};
+use super::{Database, Limits, LogFilter, LogFormat, Migrate, SchemaName, Secret, Settings, Size, Timeouts};
 use crate::store::DatabaseUrl;
 
 /// One setting.
@@ -144,6 +144,29 @@ pub const TABLE: &[Row] = &[
     })
     .secret()
     .group(Group::Database),
+    row("database.schema", "public", "NAME", "The PostgreSQL schema of every table; `migrate up` makes it", |s| {
+        &mut s.database.schema
+    })
+    .process()
+    .group(Group::Database),
+    row(
+        "owner",
+        "",
+        "NAME",
+        "Whom the database belongs to, such as namespace/name/uid; another owner is refused",
+        |s| &mut s.owner,
+    )
+    .process()
+    .group(Group::Database),
+    row("takeOverFrom", "", "NAME", "The owner whose place this one takes, such as namespace/name", |s| {
+        &mut s.take_over_from
+    })
+    .process()
+    .group(Group::Database),
+    row("instance", "", "NAME", "This server's name among those of its database; else its host and process", |s| {
+        &mut s.instance
+    })
+    .process(),
     row("listen", "127.0.0.1:8080", "ADDRESS", "Where clients connect; port 0 takes a free one", |s| &mut s.listen)
         .process(),
     row("adminListen", "127.0.0.1:9090", "ADDRESS", "Where probes and Prometheus connect", |s| &mut s.admin_listen)
@@ -209,10 +232,14 @@ impl Settings {
             database: Database {
                 url: DatabaseUrl::SqliteTemporary,
                 direct_url: None,
+                schema: SchemaName::default(),
                 pool_size: 0,
                 pool_wait: Duration::ZERO,
                 pool_lifetime: Duration::ZERO,
             },
+            owner: None,
+            take_over_from: None,
+            instance: None,
             listen: nowhere,
             admin_listen: nowhere,
             admin_key: Secret::default(),

@@ -11,6 +11,7 @@ use diesel::pg::PgConnection;
 use diesel::result::ConnectionError;
 use diesel::sqlite::SqliteConnection;
 use mainstay_crds::Value;
+use mainstay_crds::schema::ddl::ident;
 use mainstay_crds::sql::{ColumnType, Sql};
 
 use super::PoolOptions;
@@ -100,7 +101,9 @@ pub(super) fn postgres(url: &str, options: &PoolOptions, admission: &Arc<Admissi
     let mut conn = Conn::new(Raw::Postgres(connection), Arc::clone(admission));
     conn.batch(&format!(
         "SET client_encoding = 'UTF8'; SET extra_float_digits = 1; SET standard_conforming_strings = on; \
-         SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {};",
+         SET search_path = {}; SET statement_timeout = {}; SET lock_timeout = {}; \
+         SET idle_in_transaction_session_timeout = {};",
+        ident(&options.schema),
         options.statement_timeout.as_millis(),
         options.lock_timeout.as_millis(),
         options.statement_timeout.as_millis() * 2,

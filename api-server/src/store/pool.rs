@@ -85,7 +85,7 @@ impl Manager for Opener {
 
 impl Pool {
     pub(super) fn new(open: Open, options: &PoolOptions) -> Result<Pool, Error> {
-        let PoolOptions { size, wait, lifetime, statement_timeout, lock_timeout: _ } = *options;
+        let PoolOptions { size, wait, lifetime, statement_timeout, .. } = *options;
         let timeouts = Timeouts { wait: Some(wait), create: Some(CONNECT), recycle: None };
         let manager = Opener { open: open.into(), lifetime };
         let pool = Deadpool::builder(manager).max_size(size.max(1)).timeouts(timeouts).runtime(Runtime::Tokio1).build();

@@ -3,23 +3,28 @@
 //! Called by `migrate`, by `serve` at its start and by readiness. Plans are made elsewhere; nothing here decides
 //! whether one may run. The caller gives the time.
 
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use mainstay_crds::Value;
-use mainstay_crds::plan::{Phase, Plan};
+use mainstay_crds::plan::{Phase, Plan, Step};
+use mainstay_crds::schema::evolve::may_follow;
 use mainstay_crds::schema::stored::Stored;
 use mainstay_crds::sql::{ColumnType, Dialect, Sql};
 
-use super::conn::{Conn, Raw};
-use super::error::{Error, first_line};
+use super::conn::Conn;
+use super::error::Error;
 
 mod apply;
+pub mod instances;
 mod ledger;
+pub mod owner;
+mod refusal;
+mod system;
 
-pub use apply::apply;
+pub use apply::{Terms, apply};
+pub use instances::Instance;
 pub use ledger::{Dirty, dirty};
-
-const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
-const SQLITE: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
+pub use owner::Claim;
+pub use refusal::Refusal;
+pub use system::pending;
 
 /// What the database says of itself.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,18 +35,27 @@ pub struct Applied {
     pub compatible_from: i64,
     /// The plan that led here; its contract steps may be open.
     pub plan: Option<Plan>,
+    /// Whether contract steps of that plan are still to be done.
+    pub is_open: bool,
+    /// Whether one of them is done.
+    pub is_contracting: bool,
 }
 
 impl Applied {
-    /// The plan that led here, while contract steps of it are open: only these let newer servers alone run.
+    /// The plan that led here, while contract steps of it are to be done.
     pub fn open_plan(&self) -> Option<&Plan> {
-        let contracts = |plan: &&Plan| plan.steps.iter().any(|step| step.phase == Phase::Contract);
-        self.plan.as_ref().filter(contracts).filter(|_| self.compatible_from < self.stored.revision)
+        self.plan.as_ref().filter(|_| self.is_open)
+    }
+
+    /// The open plan that has to be finished before other documents can be applied.
+    pub fn binding_plan(&self) -> Option<&Plan> {
+        self.open_plan().filter(|plan| self.is_contracting || !may_follow(plan))
     }
 }
 
-/// Reads the applied schema; an empty database has revision 0.
+/// Reads the applied schema; an empty database has revision 0. Refuses a database that this server is too old for.
 pub fn applied(conn: &mut Conn) -> Result<Applied, Error> {
+    system::admit(conn)?;
     if !table_exists(conn, "mainstay_schema")? {
         return Ok(Applied::default());
     }
@@ -56,7 +70,30 @@ pub fn applied(conn: &mut Conn) -> Result<Applied, Error> {
         applied.plan = row.with(2, ColumnType::Json, |value| read(&value))?.map(Some)?;
         Ok(())
     })?;
+    if let Some(plan) = &applied.plan {
+        let contracts = |step: &Step| step.phase == Phase::Contract;
+        if plan.steps.iter().any(contracts) {
+            let done = ledger::done(conn, &plan.plan_hash)?;
+            let steps = || plan.steps.iter().enumerate().filter(|(_, step)| contracts(step));
+            applied.is_open = steps().any(|(at, _)| !done.contains(&at));
+            applied.is_contracting = steps().any(|(at, _)| done.contains(&at));
+        }
+    }
     Ok(applied)
+}
+
+/// The oldest revision whose servers may run; 0 in an empty database.
+pub fn compatible_from(conn: &mut Conn) -> Result<i64, Error> {
+    let mut sql = Sql::new();
+    sql.push("SELECT compatible_from FROM mainstay_schema ORDER BY revision DESC LIMIT 1");
+    let mut from = 0;
+    conn.query(sql, |row| {
+        if let Value::Integer(found) = row.value(0, ColumnType::Integer)? {
+            from = found;
+        }
+        Ok(())
+    })?;
+    Ok(from)
 }
 
 /// The revisions from `from` on, newest first: those whose servers may run.
@@ -96,15 +133,6 @@ pub fn table_exists(conn: &mut Conn, name: &str) -> Result<bool, Error> {
         Ok(())
     })?;
     Ok(found)
-}
-
-/// Brings the system tables up to date. Under the lock of [`apply()`], or where no other process can be.
-fn system_migrate(conn: &mut Conn) -> Result<(), Error> {
-    let done = match &mut conn.raw {
-        Raw::Postgres(connection) => connection.run_pending_migrations(POSTGRES).map(drop),
-        Raw::Sqlite(connection) => connection.run_pending_migrations(SQLITE).map(drop),
-    };
-    done.map_err(|error| Error::Other(format!("the system tables: {}", first_line(&error.to_string()))))
 }
 
 /// The SHA-256 of a key of the server, such as `admin`.

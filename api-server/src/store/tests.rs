@@ -14,13 +14,15 @@ use mainstay_e2e::postgres::Postgres;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use super::schema::{Applied, applied, apply};
+use super::schema::{Applied, Claim, Refusal, Terms, applied, apply};
 use super::{Abort, Conn, DatabaseUrl, Error, PoolOptions, Store, records};
 
 mod connections;
 mod filters;
+mod instances;
 mod keyset;
 mod migrations;
+mod removals;
 mod values;
 
 /// 2024-01-31T12:00:00Z.
@@ -53,9 +55,13 @@ fn way(from: &Stored, to: &Schema) -> Evolution {
     evolve(from, to).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
-async fn migrate(store: &Store, run: &Evolution, phases: &'static [Phase]) -> Result<Applied, Error> {
-    let run = run.clone();
-    store.session(move |conn| apply(conn, &run, phases, NOW)).await
+async fn migrate(store: &Store, run: &Evolution, phases: &[Phase]) -> Result<Applied, Refusal> {
+    migrate_as(store, run, phases, Claim::default()).await
+}
+
+async fn migrate_as(store: &Store, run: &Evolution, phases: &[Phase], claim: Claim) -> Result<Applied, Refusal> {
+    let (run, terms) = (run.clone(), Terms { phases: phases.to_vec(), claim });
+    store.session(move |conn| Ok(apply(conn, &run, &terms, NOW))).await?
 }
 
 /// Both databases with the tables of these documents.

@@ -21,6 +21,7 @@ mod away;
 mod clients;
 mod limits;
 mod migrations;
+mod phases;
 mod sqlite;
 mod stop;
 mod unknown;

@@ -6,20 +6,23 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The server's configuration.
+use crate::shape;
+
+/// The server's configuration: the same keys as in a local file, where `mainstay config` prints each with its flag and
+/// variable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ServerConfig {
-    /// How much one request may ask for.
+    /// How much one request may ask for; more is answered with 400, 413 or 414.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<LimitsConfig>,
-    /// How long things may take.
+    /// How long things may take; longer is answered with 408 or 503.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<TimeoutsConfig>,
-    /// How the server keeps its connections. Which database it is says a flag or a variable.
+    /// How each server keeps its connections. Which database it is stands in `spec.database`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseConfig>,
-    /// Which web pages may call the API.
+    /// Which web pages may call the API. Absent: none but those of its own origin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors: Option<CorsConfig>,
 }
@@ -28,14 +31,17 @@ pub struct ServerConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LimitsConfig {
-    /// The largest body, such as 512KiB or 1MiB. Default: 1MiB.
+    /// The largest body, such as 512KiB or 4MiB: a whole number of B, KiB, MiB, GiB, kB, MB or GB. Absent: 1MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::size)]
     pub body: Option<String>,
-    /// The longest URL, such as 8KiB. Default: 8KiB.
+    /// The longest URL, from 64B to 64KiB. Absent: 8KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::size)]
     pub url: Option<String>,
-    /// The most levels of a JSON body. Default: 32.
+    /// The most levels of objects and lists in a JSON body: 1 to 128. Absent: 32.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::number(1, 128))]
     pub depth: Option<u32>,
     /// How many records a list answers.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,12 +51,18 @@ pub struct LimitsConfig {
 /// How many records a list answers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(transform = shape::rules(&[(
+    "(has(self.default) ? self.default : 20) <= (has(self.max) ? self.max : 200)",
+    "`default` (20 when absent) is larger than `max` (200 when absent): lower `default` or raise `max`",
+)]))]
 pub struct PageConfig {
-    /// Without `limit`. Default: 20.
+    /// Records of a list without `limit`: at least 1 and not more than `max`. Absent: 20.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::number(1, u32::MAX))]
     pub default: Option<u32>,
-    /// The greatest `limit`. Default: 200.
+    /// The greatest `limit`: at least 1. Absent: 200.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::number(1, u32::MAX))]
     pub max: Option<u32>,
 }
 
@@ -58,14 +70,17 @@ pub struct PageConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TimeoutsConfig {
-    /// One request, such as 500ms, 30s or 2m. Default: 30s.
+    /// How long a request's statements may take, such as 500ms, 30s or 2m; more than zero. Absent: 30s.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::long_duration)]
     pub request: Option<String>,
-    /// One statement's wait for a lock. Default: 10s.
+    /// How long a statement may wait for a lock, such as 10s. Absent: 10s.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::duration)]
     pub lock: Option<String>,
-    /// The arrival of a request's head or body. Default: 10s.
+    /// How long a request's head or body may take to arrive, such as 10s; more than zero. Absent: 10s.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::long_duration)]
     pub client: Option<String>,
 }
 
@@ -82,14 +97,17 @@ pub struct DatabaseConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PoolConfig {
-    /// The most connections to PostgreSQL, or readers of SQLite. Default: 10.
+    /// The most connections of one server to PostgreSQL, or readers of SQLite: 1 to 1000. Absent: 10.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::number(1, 1000))]
     pub size: Option<u32>,
-    /// How long a request waits for one before it is a 503. Default: 5s.
+    /// How long a request waits for a connection before it is answered with 503, such as 5s. Absent: 5s.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::duration)]
     pub wait: Option<String>,
-    /// One older than this is replaced. Default: 30m.
+    /// A connection older than this is replaced, such as 30m. Absent: 30m.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::duration)]
     pub lifetime: Option<String>,
 }
 
@@ -97,7 +115,9 @@ pub struct PoolConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CorsConfig {
-    /// Origins such as `https://shop.example`; `*` is any. Default: none.
+    /// Origins such as `https://shop.example.com` or `http://localhost:3000`, without a path; `*` is any. At most 100.
+    /// Absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::set(100, shape::origin))]
     pub allowed_origins: Option<Vec<String>>,
 }

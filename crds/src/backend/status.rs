@@ -4,19 +4,22 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conditions::Condition;
+use crate::shape;
 
-/// What is.
+/// What is: whether it serves, what the database has, and what it waits for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackendStatus {
     /// The generation of the spec that all this was judged by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Available, Ready, SchemaReady, Reconciling and Stalled.
+    /// Available (pods serve some applied revision), Ready (and this generation is rolled out), SchemaReady (the
+    /// database has the declared schema), Reconciling (something is under way) and Stalled (nothing goes on without a
+    /// person). `kubectl wait --for=condition=Ready` waits for a rollout.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    #[schemars(transform = shape::keyed(16, "type"))]
     pub conditions: Vec<Condition>,
-    /// Where clients reach the API.
+    /// Where clients reach the API, such as `https://api.example.com` or the Service's name inside the cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// The image of the servers.
@@ -28,7 +31,7 @@ pub struct BackendStatus {
     /// The label selector of the servers' pods, for the scale subresource.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
-    /// What the database has.
+    /// The schema that the database has, as far as it was applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<SchemaStatus>,
     /// The plan that is under way or waits.
@@ -43,7 +46,7 @@ pub struct BackendStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SchemaStatus {
-    /// The revision of the applied schema.
+    /// The revision of the applied schema, from 1.
     pub revision: i64,
     /// SHA-256 of it, its first 12 hex digits.
     pub hash: String,

@@ -9,14 +9,15 @@ use std::sync::Arc;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::stored::Stored;
+use super::stored::{Fate, Removed, Retained, Stored};
 use super::{Collection, Schema};
 use crate::json::canonical;
-use crate::plan::{Class, Plan, Step};
+use crate::plan::{Class, Phase, Plan, Step};
 use crate::problem::{Problem, Problems};
 
 mod compare;
 mod describe;
+mod removal;
 mod resolve;
 mod steps;
 
@@ -42,19 +43,9 @@ pub fn evolve(applied: &Stored, declared: &Schema) -> Result<Evolution, Vec<Prob
     let mut problems = Problems::new();
     let mut notes = Vec::new();
     let next = applied.revision + 1;
-    compare::removed_collections(&before, declared, &mut problems);
-
     let mut pairs: Vec<Pair> = Vec::with_capacity(declared.collections.len());
     for collection in &declared.collections {
-        let old = before.get(collection.name.as_str()).cloned();
-        let new = match &old {
-            Some(old) => problems.within(collection.name.as_str(), |problems| {
-                let fields = compare::fields(old, collection, &mut notes, problems);
-                resolve::existing(old, collection, fields, next)
-            }),
-            None => resolve::new(collection),
-        };
-        pairs.push(Pair { old, new });
+        pairs.push(pair(applied, &before, collection, next, &mut notes, &mut problems));
     }
     let schema = Schema { collections: pairs.iter().map(|pair| Arc::clone(&pair.new.collection)).collect() };
     // Definitions of indexes and checks are compared in terms of columns, so after all columns are known.
@@ -69,17 +60,82 @@ pub fn evolve(applied: &Stored, declared: &Schema) -> Result<Evolution, Vec<Prob
     let objects: BTreeMap<_, _> =
         pairs.iter().map(|pair| (pair.new.collection.name.to_string(), pair.new.objects.clone())).collect();
     let mut stored = Stored::of(&schema, next, &objects);
-    if stored.collections == applied.collections {
+    for (collection, pair) in stored.collections.iter_mut().zip(&pairs) {
+        collection.retained.clone_from(&pair.new.retained);
+    }
+    stored.removed = gone(applied, &before, declared, &mut notes);
+    let same = stored.collections == applied.collections && stored.removed == applied.removed;
+    let steps = match same {
+        true => Vec::new(),
+        false => steps::all(&pairs, &stored.removed, &before, &schema),
+    };
+    if same {
         stored.revision = applied.revision;
     }
-    let steps = steps::all(&pairs, &before, &schema);
     let plan = hashed(applied, &stored, steps);
     Ok(Evolution { plan, stored, schema, notes })
+}
+
+/// Finds the applied collection of a declared one, or the retained table that it takes over.
+fn pair(
+    applied: &Stored,
+    before: &Schema,
+    collection: &Arc<Collection>,
+    revision: i64,
+    notes: &mut Vec<String>,
+    problems: &mut Problems,
+) -> Pair {
+    let name = collection.name.as_str();
+    let returned = applied.removed.iter().find(|one| one.name == name).cloned();
+    let (old, retained) = match (before.get(name), &returned) {
+        (Some(old), _) => (Arc::clone(old), applied.get(name).map_or_else(Vec::new, |stored| stored.retained.clone())),
+        (None, Some(removed)) => (Arc::new(removal::emptied(collection)), removed.fields.clone()),
+        (None, None) => {
+            return Pair { old: None, returned: None, retained: Vec::new(), new: resolve::new(collection) };
+        }
+    };
+    let new = problems.within(name, |problems| {
+        let matched = compare::fields(&old, &retained, collection, notes, problems);
+        resolve::existing(&old, &retained, collection, matched, revision)
+    });
+    Pair { old: Some(old), returned, retained, new }
+}
+
+/// The collections that are declared no longer, before and now.
+fn gone(applied: &Stored, before: &Schema, declared: &Schema, notes: &mut Vec<String>) -> Vec<Removed> {
+    let mut gone = applied.removed.clone();
+    for old in &before.collections {
+        let name = old.name.as_str();
+        if declared.get(name).is_none() {
+            let retained = applied.get(name).map_or(&[][..], |stored| &stored.retained);
+            let removed = removal::removed(old, retained);
+            notes.push(match removed.fate {
+                Fate::Drop => format!("`{name}` is declared no longer: its table is dropped by the contract"),
+                Fate::Keep | Fate::Release => {
+                    format!("`{name}` is declared no longer: its table stays in the database and is served no longer")
+                }
+            });
+            gone.push(removed);
+        }
+    }
+    gone.retain(|one| declared.get(&one.name).is_none());
+    gone.sort_by(|a, b| a.name.cmp(&b.name));
+    gone
+}
+
+/// Whether another plan may be made while the contract of this one is open: the applied schema remembers all that it
+/// would have dropped, and the next plan drops it, or finds it declared again.
+pub fn may_follow(open: &Plan) -> bool {
+    open.steps.iter().filter(|step| step.phase == Phase::Contract).all(removal::is_removal)
 }
 
 /// A declared collection beside the applied one of its name.
 struct Pair {
     old: Option<Arc<Collection>>,
+    /// The removed collection that it brings back; `old` has the system fields alone then.
+    returned: Option<Removed>,
+    /// The columns that were retained.
+    retained: Vec<Retained>,
     new: resolve::Resolved,
 }
 
@@ -99,8 +155,13 @@ fn approval(applied: &Stored, steps: &[Step]) -> Option<String> {
     let mut names: Vec<&str> = gated.map(|step| step.collection.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    let touched: Vec<_> = names.into_iter().filter_map(|name| applied.get(name)).collect();
-    (!effects.is_empty()).then(|| sha256_hex(canonical(&json!({ "effects": effects, "applied": touched })).as_bytes()))
+    let touched: Vec<_> = names.iter().filter_map(|name| applied.get(name)).collect();
+    let mut subject = json!({ "effects": effects, "applied": touched });
+    let removed: Vec<_> = applied.removed.iter().filter(|one| names.contains(&one.name.as_str())).collect();
+    if !removed.is_empty() {
+        subject["removed"] = json!(removed);
+    }
+    (!effects.is_empty()).then(|| sha256_hex(canonical(&subject).as_bytes()))
 }
 
 /// SHA-256 in lower-case hex.

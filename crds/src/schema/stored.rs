@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Collection, Schema};
 use crate::Problem;
-use crate::collection::{CollectionSpec, Columns, Document, check_stored};
+use crate::collection::{CollectionSpec, Columns, Document, FieldSpec, check_stored};
 
 /// The applied schema. Its JSON is the `schema` of `mainstay migrate status --output json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Stored {
     pub revision: i64,
     /// Sorted by name; `users` among them.
     pub collections: Vec<StoredCollection>,
+    /// Collections that are declared no longer and whose tables are still there; sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<Removed>,
 }
 
 /// One collection as applied.
@@ -34,6 +37,61 @@ pub struct StoredCollection {
     /// Name by the documents → name in the database, of indexes, unique keys and checks, where they differ.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub objects: BTreeMap<String, String>,
+    /// Columns of fields that are declared no longer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retained: Vec<Retained>,
+}
+
+/// A column that no field of the documents has: kept with its data, or waiting for the contract that drops it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Retained {
+    /// The field as it was declared last.
+    pub field: FieldSpec,
+    /// Its column.
+    pub column: String,
+    /// Whether the column takes null.
+    pub nullable: bool,
+    /// What the open contract does to it.
+    #[serde(default)]
+    pub fate: Fate,
+    /// Indexes and unique keys over it that are still there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<String>,
+}
+
+/// A table that no collection of the documents has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Removed {
+    /// The collection's name.
+    pub name: String,
+    /// Its table.
+    pub table: String,
+    /// What the open contract does to it.
+    #[serde(default)]
+    pub fate: Fate,
+    /// Its fields, and those that it had retained itself.
+    pub fields: Vec<Retained>,
+    /// Indexes over system fields alone that are still there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<String>,
+    /// Its checks (PostgreSQL).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
+}
+
+/// What the contract does to a column or a table that is declared no longer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Fate {
+    /// Nothing, or it has been done.
+    #[default]
+    Keep,
+    /// Its indexes and its reference go, the data stays.
+    Release,
+    /// It goes.
+    Drop,
 }
 
 impl Stored {
@@ -44,9 +102,29 @@ impl Stored {
             let name = collection.name.to_string();
             let spec = CollectionSpec { backend_ref: None, name: None, ..collection.spec.clone() };
             let objects = objects.get(&name).cloned().unwrap_or_default();
-            StoredCollection { name, spec, columns: columns(collection), objects }
+            StoredCollection { name, spec, columns: columns(collection), objects, retained: Vec::new() }
         });
-        Stored { revision, collections: collections.collect() }
+        Stored { revision, collections: collections.collect(), removed: Vec::new() }
+    }
+
+    /// As it is once the contract is done: what waits for it is gone or free.
+    pub fn contracted(&self) -> Stored {
+        let settle = |fields: &mut Vec<Retained>| {
+            fields.retain(|one| one.fate != Fate::Drop);
+            for one in fields.iter_mut().filter(|one| one.fate == Fate::Release) {
+                (one.fate, one.indexes) = (Fate::Keep, Vec::new());
+            }
+        };
+        let mut stored = self.clone();
+        for collection in &mut stored.collections {
+            settle(&mut collection.retained);
+        }
+        stored.removed.retain(|one| one.fate != Fate::Drop);
+        for one in stored.removed.iter_mut().filter(|one| one.fate == Fate::Release) {
+            (one.fate, one.indexes) = (Fate::Keep, Vec::new());
+            settle(&mut one.fields);
+        }
+        stored
     }
 
     /// The collection of that name.

@@ -1,6 +1,7 @@
 //! One binary of all tests that need a cluster. `make e2e` runs it inside the lab; see `mainstay_e2e::cluster`.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod chart;
 mod create;
 mod faults;
 mod fixture;

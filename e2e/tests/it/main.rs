@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
 #![allow(clippy::print_stdout, reason = "figures, shown with --nocapture")]
 
+mod chart;
 mod kill;
 mod readme;
 mod rules;

@@ -14,11 +14,12 @@ use mainstay_crds::api_key::ApiKey;
 use mainstay_crds::backend::Backend;
 use mainstay_crds::collection::Collection;
 use mainstay_crds::migration_plan::MigrationPlan;
+use sha2::{Digest, Sha256};
 
 use crate::backend::report::Report;
 
 /// What was seen.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Observed {
     /// The Backend itself.
     pub backend: Arc<Backend>,
@@ -26,6 +27,9 @@ pub struct Observed {
     pub namespace_terminating: bool,
     /// The Collections that name it, by name; none that is being deleted.
     pub collections: Vec<Arc<Collection>>,
+    /// Collections of the namespace that this operator cannot read, whichever Backend they name. They are there: one
+    /// that was accepted goes on as it was accepted last.
+    pub unreadable: Vec<Unreadable>,
     /// The ApiKeys that name it, by name; none that is being deleted.
     pub api_keys: Vec<Arc<ApiKey>>,
     /// `<backend>`, when there is one.
@@ -71,6 +75,24 @@ pub struct Observed {
     pub apis: Apis,
     /// Random bytes that nobody else has seen, for keys.
     pub entropy: Entropy,
+}
+
+/// A Collection that this operator cannot read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// metadata.name.
+    pub name: String,
+    /// metadata.generation.
+    pub generation: Option<i64>,
+    /// Why.
+    pub problem: String,
+}
+
+/// The name alone: the Secrets in it are never printed.
+impl std::fmt::Debug for Observed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Observed").field("backend", &self.backend.metadata.name).finish_non_exhaustive()
+    }
 }
 
 /// A Secret that holds a database URL.
@@ -121,6 +143,14 @@ pub struct Apis {
 /// Random bytes. Never printed.
 #[derive(Clone, Default)]
 pub struct Entropy(pub Vec<u8>);
+
+impl Entropy {
+    /// 32 bytes for one purpose: bytes for another say nothing of them. `None` when there are too few to be random.
+    pub fn seed(&self, purpose: &str) -> Option<[u8; 32]> {
+        let hash = Sha256::new().chain_update(purpose).chain_update([0]).chain_update(&self.0);
+        (self.0.len() >= 32).then(|| hash.finalize().into())
+    }
+}
 
 impl std::fmt::Debug for Entropy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -5,10 +5,19 @@
 
 use std::time::Duration;
 
-use mainstay_crds::backend::KeysStatus;
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use mainstay_crds::backend::{KeyStatus, KeysStatus};
 
 use super::observed::Observed;
 use crate::desired::{Desired, Note};
+
+mod admin_key;
+mod api_keys;
+pub mod held;
+pub mod history;
+mod jwk;
+mod jwt_keys;
 
 /// The key material of a Backend.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,14 +30,92 @@ pub struct Secrets {
     pub again: Option<Duration>,
     /// For people.
     pub notes: Vec<Note>,
+    /// Rotations that are due and wait until the Backend is no longer suspended: one phrase each, for its status.
+    pub overdue: Vec<String>,
 }
 
 /// The keys as they shall be.
-pub fn secrets(_seen: &Observed, _now: k8s_openapi::jiff::Timestamp) -> Secrets {
-    Secrets::default()
+pub fn secrets(seen: &Observed, now: Timestamp) -> Secrets {
+    let look = Look::new(seen, now);
+    let mut parts = [admin_key::plan(&look), jwt_keys::plan(&look), api_keys::plan(&look)];
+    let [admin, jwt, _] = parts.each_mut().map(|part| std::mem::take(&mut part.status));
+    let again = parts.iter().filter_map(|part| part.again).min();
+    let mut secrets = Secrets { keys: KeysStatus { admin, jwt }, again, ..Secrets::default() };
+    for part in parts {
+        if look.frozen {
+            secrets.overdue.extend(part.overdue);
+        } else {
+            secrets.desired.extend(part.desired);
+            secrets.notes.extend(part.notes);
+        }
+    }
+    secrets
 }
 
 /// Whether a step of a rotation waits for what pods report, so that `observe` has to ask them.
-pub fn asks_pods(_seen: &Observed, _now: k8s_openapi::jiff::Timestamp) -> bool {
-    false
+pub fn asks_pods(seen: &Observed, now: Timestamp) -> bool {
+    jwt_keys::asks_pods(&Look::new(seen, now))
 }
+
+/// What the planner of one Secret looks at.
+struct Look<'a> {
+    seen: &'a Observed,
+    /// In whole seconds.
+    now: Timestamp,
+    /// Nothing is written: the Backend is suspended, or goes away.
+    frozen: bool,
+    /// The Backend's name.
+    name: String,
+}
+
+impl<'a> Look<'a> {
+    fn new(seen: &'a Observed, now: Timestamp) -> Look<'a> {
+        let leaving = seen.namespace_terminating || seen.backend.metadata.deletion_timestamp.is_some();
+        let frozen = leaving || seen.backend.spec.suspend == Some(true);
+        Look { seen, now: held::whole_seconds(now), frozen, name: seen.backend.name_any() }
+    }
+}
+
+/// What the planner of one Secret answers.
+#[derive(Default)]
+struct Part {
+    /// The Secret, when it has to change.
+    desired: Option<Desired>,
+    /// Its keys.
+    status: Vec<KeyStatus>,
+    again: Option<Duration>,
+    notes: Vec<Note>,
+    /// What is due, when it is.
+    overdue: Option<String>,
+}
+
+/// How soon to look again for what no watch tells.
+const SOON: Duration = Duration::from_secs(10);
+
+/// How soon to look again for what only a person can change.
+const LATER: Duration = Duration::from_secs(60);
+
+impl Part {
+    /// The Secret's name is taken by another's.
+    fn conflict(name: &str) -> Part {
+        let message =
+            format!("Secret {name} was not made by this Backend and is left as it is; delete it or rename it");
+        Part { notes: vec![Part::warning("ObjectConflict", message)], again: Some(LATER), ..Part::default() }
+    }
+
+    /// Nothing can be done now.
+    fn soon() -> Part {
+        Part { again: Some(SOON), ..Part::default() }
+    }
+
+    fn note(reason: &str, message: String) -> Note {
+        Note { warning: false, reason: reason.to_owned(), message }
+    }
+
+    fn warning(reason: &str, message: String) -> Note {
+        Note { warning: true, ..Part::note(reason, message) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

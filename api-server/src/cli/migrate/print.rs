@@ -16,11 +16,15 @@ pub fn json(plan: &Plan) -> Result<String, Failure> {
 
 /// The plan as a person reads it: one line a step, then the hashes.
 pub fn text(plan: &Plan) -> String {
-    if plan.steps.is_empty() {
-        return format!("Nothing to do: the database has these documents (revision {}).\n", plan.from_revision);
+    let system: String = plan.system.iter().map(|name| format!("System tables first: {name}\n")).collect();
+    if plan.steps.is_empty() && plan.from_revision == plan.to_revision {
+        return match system.is_empty() {
+            true => format!("Nothing to do: the database has these documents (revision {}).\n", plan.from_revision),
+            false => format!("{system}The database has these documents (revision {}).\n", plan.from_revision),
+        };
     }
     let steps = count(plan.steps.len(), "step");
-    let mut text = format!("Revision {} to {}, {steps}:\n\n", plan.from_revision, plan.to_revision);
+    let mut text = format!("{system}Revision {} to {}, {steps}:\n\n", plan.from_revision, plan.to_revision);
     for step in &plan.steps {
         let end = if step.reversible { "" } else { "  (cannot be undone)" };
         text.push_str(&format!("  {:9} {:14} {}{end}\n", phase(step.phase), class(step.class), step.effect));

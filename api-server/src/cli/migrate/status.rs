@@ -1,15 +1,16 @@
-//! `mainstay migrate status`: the applied revision, which servers may run, and steps that were cut short.
+//! `mainstay migrate status`: the applied revision, which servers may run and which do, whose the database is, and
+//! steps that were cut short.
 //!
 //! Needs no documents and changes nothing.
 
 use std::io::{self, Write};
 
 use actix_web::rt::System;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::{DatabaseFlags, Environment, Exit, Failure, Output, exists, open, prepare, url};
 use crate::documents::count;
-use crate::store::schema::{self, Applied, Dirty};
+use crate::store::schema::{self, Applied, Dirty, Instance, instances, owner};
 
 /// The arguments.
 #[derive(clap::Args)]
@@ -29,8 +30,12 @@ impl Status {
             return Err(Failure::new(Exit::Unavailable, format!("there is no database at {}; {hint}", url(&settings))));
         }
         let store = open(&settings)?;
-        let asked = store.session(|conn| Ok((schema::applied(conn)?, schema::dirty(conn)?)));
-        let (applied, dirty) = System::new().block_on(asked)?;
+        let asked = store.session(|conn| {
+            let (applied, dirty) = (schema::applied(conn)?, schema::dirty(conn)?);
+            Ok(Found { applied, dirty, owner: owner::owner(conn)?, live: instances::live(conn)? })
+        });
+        let found = System::new().block_on(asked)?;
+        let Found { applied, dirty, owner, live } = &found;
         match self.output {
             Output::Json => {
                 let steps =
@@ -38,19 +43,35 @@ impl Status {
                 let answer = json!({
                     "revision": applied.stored.revision,
                     "compatibleFrom": applied.compatible_from,
+                    "contractOpen": applied.is_open,
                     "dirty": steps.collect::<Vec<_>>(),
+                    "owner": owner,
+                    "instances": live.iter().map(instance).collect::<Vec<_>>(),
                     "schema": applied.stored,
                 });
                 writeln!(io::stdout(), "{answer:#}")?;
             }
-            Output::Text => write!(io::stdout(), "{}", text(&applied, &dirty))?,
+            Output::Text => write!(io::stdout(), "{}", text(&found))?,
         }
         Ok(())
     }
 }
 
-fn text(applied: &Applied, dirty: &[Dirty]) -> String {
-    let Applied { stored, compatible_from, plan: _ } = applied;
+/// What the database tells.
+struct Found {
+    applied: Applied,
+    dirty: Vec<Dirty>,
+    owner: Option<String>,
+    live: Vec<Instance>,
+}
+
+fn instance(found: &Instance) -> Json {
+    let Instance { instance, revision, version, seconds } = found;
+    json!({ "instance": instance, "revision": revision, "version": version, "secondsAgo": seconds })
+}
+
+fn text(found: &Found) -> String {
+    let Found { applied: Applied { stored, compatible_from, is_open, .. }, dirty, owner, live } = found;
     if stored.revision == 0 {
         return "The database is empty: `mainstay migrate up` or `mainstay serve` makes its tables.\n".to_owned();
     }
@@ -60,6 +81,11 @@ fn text(applied: &Applied, dirty: &[Dirty]) -> String {
         stored.revision,
         names.join(", ")
     );
+    text.push_str(&format!("Owner            {}\n", owner.as_deref().unwrap_or("none")));
+    text.push_str(if *is_open { "Contract         open\n" } else { "" });
+    let servers: Vec<_> = live.iter().map(|one| format!("{} (revision {})", one.instance, one.revision)).collect();
+    let servers = if servers.is_empty() { "none".to_owned() } else { servers.join(", ") };
+    text.push_str(&format!("Servers running  {servers}\n"));
     if dirty.is_empty() {
         text.push_str("Steps cut short  none\n");
     } else {

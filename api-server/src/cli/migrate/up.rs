@@ -12,10 +12,11 @@ use mainstay_crds::schema::stored::Stored;
 use serde_json::json;
 
 use super::refused as refused_documents;
-use super::{DatabaseFlags, Environment, Exit, Failure, Output, Paths, evolution, open, prepare, print};
+use super::report::{self, Found};
+use super::{DatabaseFlags, Environment, Exit, Failure, Output, Paths, claim, evolution, open, prepare, print};
 use crate::http::clock;
-use crate::store::schema::{self, Applied};
-use crate::store::{Conn, Error};
+use crate::store::Conn;
+use crate::store::schema::{self, Applied, Claim, Refusal};
 
 /// The arguments.
 #[derive(clap::Args)]
@@ -34,6 +35,9 @@ pub struct Up {
     /// How the answer is written
     #[arg(long, value_enum, default_value = "text")]
     output: Output,
+    /// Ends standard output with a line for programs, whatever happened
+    #[arg(long)]
+    report: bool,
     #[command(flatten)]
     flags: DatabaseFlags,
 }
@@ -56,6 +60,7 @@ enum ClassName {
 /// What a run is bound to.
 struct Terms {
     phases: Vec<Phase>,
+    claim: Claim,
     expect: Option<String>,
     allow: Vec<Class>,
     arguments: String,
@@ -63,14 +68,36 @@ struct Terms {
 
 impl Up {
     pub(super) fn run(self, environment: &Environment) -> Result<(), Failure> {
+        let mut found = Found::default();
+        let done = self.apply(environment, &mut found);
+        if self.report {
+            report::print(&found, "applied", &done)?;
+        }
+        done
+    }
+
+    fn apply(&self, environment: &Environment, found: &mut Found) -> Result<(), Failure> {
         let documents = self.paths.load()?;
         let settings = prepare(&self.flags, environment, Some(&documents))?;
         let declared = documents.schema()?;
-        let terms = self.terms();
+        let terms = self.terms(claim(&settings));
         let store = open(&settings)?;
-        let run = store.session(move |conn| Ok(run(conn, &declared, &terms)));
-        let (plan, applied) = System::new().block_on(run)??;
-        let Applied { stored, compatible_from, .. } = applied;
+        let run = store.session(move |conn| {
+            let mut found = Found::default();
+            let done = run(conn, &declared, &terms, &mut found);
+            if done.is_err()
+                && let Ok(now) = schema::applied(conn)
+            {
+                found.applied = Some(now);
+            }
+            Ok((done, found))
+        });
+        let done;
+        (done, *found) = System::new().block_on(run)?;
+        done?;
+        let (Some(plan), Some(Applied { stored, compatible_from, .. })) = (&found.plan, &found.applied) else {
+            return Ok(());
+        };
         match self.output {
             Output::Json => {
                 let answer = json!({
@@ -81,14 +108,14 @@ impl Up {
             Output::Text => writeln!(
                 io::stdout(),
                 "{}The database is at revision {}; servers from revision {compatible_from} on may run.",
-                print::text(&plan),
+                print::text(plan),
                 stored.revision
             )?,
         }
         Ok(())
     }
 
-    fn terms(&self) -> Terms {
+    fn terms(&self, claim: Claim) -> Terms {
         let phases = match &self.phase[..] {
             [] => vec![Phase::Expand, Phase::Backfill, Phase::Contract],
             chosen => chosen
@@ -104,11 +131,14 @@ impl Up {
             ClassName::DataDependent => Class::DataDependent,
             ClassName::Destructive => Class::Destructive,
         });
-        Terms { phases, expect: self.expect_hash.clone(), allow: allow.collect(), arguments: self.paths.as_arguments() }
+        let (expect, arguments) = (self.expect_hash.clone(), self.paths.as_arguments());
+        Terms { phases, claim, expect, allow: allow.collect(), arguments }
     }
 }
 
-fn run(conn: &mut Conn, declared: &Schema, terms: &Terms) -> Result<(Plan, Applied), Failure> {
+/// Tells what it found even when it fails.
+fn run(conn: &mut Conn, declared: &Schema, terms: &Terms, found: &mut Found) -> Result<(), Failure> {
+    terms.claim.judge(conn)?;
     let before = schema::applied(conn)?;
     let open = before.open_plan().filter(|plan| terms.expect.as_ref() == Some(&plan.plan_hash));
     let mut evolution = match open {
@@ -125,16 +155,23 @@ fn run(conn: &mut Conn, declared: &Schema, terms: &Terms) -> Result<(Plan, Appli
             _ => return Err(stale(&evolution.plan, terms)),
         }
     }
+    found.plan = Some(evolution.plan.clone());
+    found.notes.clone_from(&evolution.notes);
     gate(&evolution.plan, terms)?;
-    match schema::apply(conn, &evolution, &terms.phases, clock::now()) {
-        Ok(applied) => Ok((evolution.plan, applied)),
-        Err(Error::Refused(reason)) => Err(refused(conn, &before, &evolution, terms, reason)),
-        Err(error) => Err(error.into()),
+    let may = schema::Terms { phases: terms.phases.clone(), claim: terms.claim.clone() };
+    match schema::apply(conn, &evolution, &may, clock::now()) {
+        Ok(applied) => {
+            found.applied = Some(applied);
+            Ok(())
+        }
+        // Another run came first.
+        Err(Refusal::Moved { .. }) => Err(stale(&evolution.plan, terms)),
+        Err(refusal) => Err(refusal.into()),
     }
 }
 
 /// What is left of the plan that led to the applied schema.
-fn finish(stored: &Stored, plan: Plan) -> Result<Evolution, Failure> {
+pub(in crate::cli) fn finish(stored: &Stored, plan: Plan) -> Result<Evolution, Failure> {
     let schema = stored.schema().map_err(|found| refused_documents(&found.concat()))?;
     Ok(Evolution { plan, stored: stored.clone(), schema, notes: Vec::new() })
 }
@@ -159,12 +196,4 @@ fn gate(plan: &Plan, terms: &Terms) -> Result<(), Failure> {
 fn stale(plan: &Plan, terms: &Terms) -> Failure {
     let hint = format!("look at it with `mainstay migrate plan{}`", terms.arguments);
     Failure::new(Exit::Stale, format!("nothing was changed; the plan is {} by now; {hint}", plan.plan_hash))
-}
-
-/// Another run may have come first: then the plan no longer fits; otherwise it is the data or a table.
-fn refused(conn: &mut Conn, before: &Applied, run: &Evolution, terms: &Terms, reason: String) -> Failure {
-    match schema::applied(conn) {
-        Ok(now) if now.stored.revision != before.stored.revision => stale(&run.plan, terms),
-        Ok(_) | Err(_) => Failure::new(Exit::Data, reason),
-    }
 }

@@ -7,12 +7,13 @@ use mainstay_crds::plan::{Class, Phase, Plan};
 use mainstay_crds::schema::Schema;
 use mainstay_crds::schema::evolve::{Evolution, evolve};
 
+use super::super::migrate::up::finish;
 use super::super::migrate::{print, refused, unfinished};
 use super::super::{Exit, Failure};
 use crate::config::Migrate;
 use crate::http::clock;
 use crate::service::keys::KeyHash;
-use crate::store::schema::{self, Applied};
+use crate::store::schema::{self, Applied, Claim, Refusal, Terms, instances};
 use crate::store::{Conn, Error, Store};
 
 /// Under which name the admin key's hash is kept.
@@ -20,8 +21,8 @@ const ADMIN: &str = "admin";
 
 /// What a preparation found.
 pub enum State {
-    /// The database has the documents' schema, with its columns resolved.
-    Ready(Schema),
+    /// The database has the documents' schema at this revision, with its columns resolved, and knows that this server runs.
+    Ready(Schema, i64),
     /// It may have it later, and why not now.
     NotYet(String),
 }
@@ -29,35 +30,50 @@ pub enum State {
 /// The database of a start.
 pub struct Database {
     /// Past any pooler.
-    store: Store,
-    declared: Schema,
-    policy: Migrate,
-    /// ` -f PATH …`, for the commands that a person is told.
-    arguments: String,
+    pub store: Store,
+    /// What the documents declare.
+    pub start: Start,
 }
 
-impl Database {
-    /// Nothing is asked of the database yet.
-    pub fn new(store: Store, declared: Schema, policy: Migrate, arguments: String) -> Self {
-        Database { store, declared, policy, arguments }
-    }
+/// What a start brings to its database.
+#[derive(Clone)]
+pub struct Start {
+    /// What the documents declare.
+    pub declared: Schema,
+    /// Whether it may change the database.
+    pub policy: Migrate,
+    /// ` -f PATH …`, for the commands that a person is told.
+    pub arguments: String,
+    /// Whose the database has to be.
+    pub claim: Claim,
+    /// The name of this server.
+    pub instance: String,
+}
 
+/// The inner failure ends the start.
+type Prepared = Result<Result<State, Failure>, Refusal>;
+
+impl Database {
     /// Looks, and with `auto` applies what is safe. A failure ends the start; what may pass is [`State::NotYet`].
     pub async fn prepare(&self) -> Result<State, Failure> {
-        let (declared, policy, arguments) = (self.declared.clone(), self.policy, self.arguments.clone());
+        let start = self.start.clone();
         let prepared = self.store.session(move |conn| {
-            let applied = schema::applied(conn)?;
-            match policy {
-                Migrate::Auto => auto(conn, &applied, &declared, &arguments),
-                Migrate::Verify => verify(conn, &applied, &declared, &arguments),
-            }
+            Ok(match start.policy {
+                Migrate::Auto => auto(conn, &start),
+                Migrate::Verify => verify(conn, &start),
+            })
         });
-        match prepared.await {
+        match prepared.await.map_err(Refusal::Store).flatten() {
             Ok(state) => state,
-            Err(error @ (Error::Away(_) | Error::Busy(_) | Error::Timeout | Error::Retry | Error::OutcomeUnknown)) => {
-                Ok(State::NotYet(error.to_string()))
-            }
-            Err(error) => Err(error.into()),
+            Err(
+                refusal @ (Refusal::InUse { .. }
+                | Refusal::Moved { .. }
+                | Refusal::OldInstances { .. }
+                | Refusal::Store(
+                    Error::Away(_) | Error::Busy(_) | Error::Timeout | Error::Retry | Error::OutcomeUnknown,
+                )),
+            ) => Ok(State::NotYet(refusal.to_string())),
+            Err(refusal) => Err(refusal.into()),
         }
     }
 
@@ -78,50 +94,74 @@ impl Database {
     }
 }
 
-fn auto(
-    conn: &mut Conn,
-    applied: &Applied,
-    declared: &Schema,
-    arguments: &str,
-) -> Result<Result<State, Failure>, Error> {
+fn auto(conn: &mut Conn, start: &Start) -> Prepared {
+    let Start { declared, arguments, claim, .. } = start;
+    claim.judge(conn)?;
+    let applied = schema::applied(conn)?;
+    let applied = match applied.open_plan().filter(|plan| is_safe(plan)) {
+        Some(plan) => match finish(&applied.stored, plan.clone()) {
+            Ok(rest) => go_on(conn, &rest, start)?,
+            Err(failure) => return Ok(Err(failure)),
+        },
+        None => applied,
+    };
     let evolution = match evolve(&applied.stored, declared) {
         Ok(evolution) => evolution,
         Err(problems) => return Ok(Err(refused(&problems))),
     };
     let moves = evolution.plan.from_revision != evolution.plan.to_revision;
-    if let Some(plan) = applied.open_plan().filter(|_| moves) {
+    if let Some(plan) = applied.binding_plan().filter(|_| moves) {
+        if is_safe(plan) {
+            // It waits for older servers alone, which end or are forgotten.
+            instances::nobody_older(conn, applied.stored.revision)?;
+        }
         return Ok(Err(unfinished(plan, arguments)));
     }
-    if evolution.plan.steps.iter().any(|step| step.class != Class::Safe) {
+    if !is_safe(&evolution.plan) {
         return Ok(Err(unsafe_plan(&evolution.plan, arguments)));
     }
     // With nothing to change it still brings the system tables up to date.
-    let phases = [Phase::Expand, Phase::Backfill, Phase::Contract];
-    if let Err(error) = schema::apply(conn, &evolution, &phases, clock::now()) {
-        let Error::Refused(reason) = error else { return Err(error) };
-        // Another server that came first is no reason to end; data or a table in the way is.
-        let moved = schema::applied(conn)?.stored.revision != applied.stored.revision;
-        return Ok(if moved { Ok(State::NotYet(reason)) } else { Err(Failure::new(Exit::Data, reason)) });
-    }
+    go_on(conn, &evolution, start)?;
     if moves {
         tracing::info!(revision = evolution.plan.to_revision, steps = evolution.plan.steps.len(), "migrated");
     }
-    Ok(Ok(State::Ready(evolution.schema)))
+    enter(conn, start, evolution)
 }
 
-fn verify(
-    conn: &mut Conn,
-    applied: &Applied,
-    declared: &Schema,
-    arguments: &str,
-) -> Result<Result<State, Failure>, Error> {
+/// Runs what is left of a plan; all but its contract while older servers run.
+fn go_on(conn: &mut Conn, run: &Evolution, start: &Start) -> Result<Applied, Refusal> {
+    let terms = |phases: &[Phase]| Terms { phases: phases.to_vec(), claim: start.claim.clone() };
+    let all = terms(&[Phase::Expand, Phase::Backfill, Phase::Contract]);
+    match schema::apply(conn, run, &all, clock::now()) {
+        Err(older @ Refusal::OldInstances { .. }) => {
+            tracing::warn!(reason = older.to_string(), "contract steps are left for a later start");
+            schema::apply(conn, run, &terms(&[Phase::Expand, Phase::Backfill]), clock::now())
+        }
+        done => done,
+    }
+}
+
+fn is_safe(plan: &Plan) -> bool {
+    plan.steps.iter().all(|step| step.class == Class::Safe)
+}
+
+fn verify(conn: &mut Conn, start: &Start) -> Prepared {
+    let Start { declared, arguments, claim, .. } = start;
+    claim.judge(conn)?;
+    let applied = schema::applied(conn)?;
     let revision = applied.stored.revision;
+    let lacking = schema::pending(conn)?;
+    if revision > 0 && !lacking.is_empty() {
+        let lacking = lacking.join(", ");
+        let hint = format!("run `mainstay migrate up{arguments}`");
+        return Ok(Ok(State::NotYet(format!("the system tables of the database lack {lacking}: {hint}"))));
+    }
     if revision > 0 {
         for stored in schema::revisions_since(conn, applied.compatible_from)? {
             // An applied revision that the documents are equal to, this one or an older one that may still run.
             let same = |evolution: &Evolution| evolution.stored.revision == stored.revision;
             if let Some(evolution) = evolve(&stored, declared).ok().filter(same) {
-                return Ok(Ok(State::Ready(evolution.schema)));
+                return enter(conn, start, evolution);
             }
         }
     }
@@ -131,6 +171,15 @@ fn verify(
          want revision {wanted}: run `mainstay migrate up{arguments}`",
         applied.compatible_from
     ))))
+}
+
+/// Tells the database that a server of this revision runs, before it serves anything.
+fn enter(conn: &mut Conn, start: &Start, Evolution { stored, schema, .. }: Evolution) -> Prepared {
+    let revision = stored.revision;
+    Ok(Ok(match instances::enter(conn, &start.instance, revision)? {
+        true => State::Ready(schema, revision),
+        false => State::NotYet(format!("servers of revision {revision} may not run on this database any more")),
+    }))
 }
 
 /// A start never decides for a person.

@@ -12,7 +12,7 @@ use mainstay_crds::schema::evolve::Evolution;
 use mainstay_crds::sql::{ColumnType, Dialect, Sql};
 
 use super::ledger::{self, State};
-use super::{Applied, applied, system_migrate, table_exists};
+use super::{Applied, Claim, Refusal, applied, compatible_from, instances, owner, system, table_exists};
 use crate::store::Abort;
 use crate::store::conn::Conn;
 use crate::store::error::Error;
@@ -24,29 +24,48 @@ const LOCK: i64 = i64::from_be_bytes(*b"mainstay");
 const LOCK_ROUNDS: u32 = 300;
 const ROUND: Duration = Duration::from_millis(100);
 
+/// What a run may do, and for whom.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// The phases whose steps it runs.
+    pub phases: Vec<Phase>,
+    /// Whose database it has to be.
+    pub claim: Claim,
+}
+
 /// Runs the steps of the given phases that are not done yet, and records the new revision once its expand and backfill
-/// steps are done. Refused before anything changed when the plan is not made for this database, data breaks one of
-/// its rules, or a table is in the way. Give it a connection of [`crate::store::Store::session`].
-pub fn apply(conn: &mut Conn, run: &Evolution, phases: &[Phase], now: i64) -> Result<Applied, Error> {
+/// steps are done. Refused before anything changed when the database belongs to another owner, the plan is not made for
+/// this database, data breaks one of its rules, a table is in the way, or older servers run that a contract step of
+/// these phases would break. Give it a connection of [`crate::store::Store::session`].
+pub fn apply(conn: &mut Conn, run: &Evolution, terms: &Terms, now: i64) -> Result<Applied, Refusal> {
+    let phases = &terms.phases;
     prepare_session(conn)?;
+    terms.claim.judge(conn)?;
     lock(conn)?;
-    system_migrate(conn)?;
+    make_schema(conn)?;
+    system::migrate(conn)?;
+    owner::claim(conn, &terms.claim, now)?;
+    instances::bury(conn)?;
     let before = applied(conn)?;
     take_back(conn, &run.plan.plan_hash)?;
     judge(conn, run, &before, phases)?;
     let done = ledger::done(conn, &run.plan.plan_hash)?;
     // The revision is recorded before its contract begins: a run that is killed there leaves a plan that can be finished.
     for contract in [false, true] {
+        if contract && phases.contains(&Phase::Contract) && applied(conn)?.is_open {
+            instances::shut_out(conn, run.stored.revision)?;
+        }
         for (position, step) in run.plan.steps.iter().enumerate() {
             let now_due = (step.phase == Phase::Contract) == contract && phases.contains(&step.phase);
             if now_due && !done.contains(&position) {
                 violations(conn, step)?;
-                carry_out(conn, run, position, step, now)?;
+                carry_out(conn, run, position, step, now)
+                    .map_err(|error| Refusal::Step { effect: step.effect.clone(), error })?;
             }
         }
         record(conn, run, &before, now)?;
     }
-    applied(conn)
+    Ok(applied(conn)?)
 }
 
 fn prepare_session(conn: &mut Conn) -> Result<(), Error> {
@@ -59,6 +78,27 @@ fn prepare_session(conn: &mut Conn) -> Result<(), Error> {
         tracing::warn!("PostgreSQL cannot notice a killed migration in the middle of a statement on its platform");
     }
     Ok(())
+}
+
+/// The PostgreSQL schema that the connection's search path names, where it lacks.
+fn make_schema(conn: &mut Conn) -> Result<(), Error> {
+    if conn.dialect() == Dialect::Sqlite {
+        return Ok(());
+    }
+    let mut sql = Sql::new();
+    sql.push("SELECT current_setting('search_path') WHERE current_schema() IS NULL");
+    let mut lacking = None;
+    conn.query(sql, |row| {
+        if let Value::Text(path) = row.value(0, ColumnType::Text)? {
+            lacking = Some(path.into_owned());
+        }
+        Ok(())
+    })?;
+    let Some(path) = lacking else { return Ok(()) };
+    conn.batch(&format!("CREATE SCHEMA IF NOT EXISTS {path}")).map_err(|error| match error {
+        Error::Other(told) => Error::Refused(format!("the schema {path} is not there and cannot be made: {told}")),
+        error => error,
+    })
 }
 
 /// A session lock, asked for again and again: a waiter in `pg_advisory_lock` would hold a snapshot that
@@ -104,32 +144,40 @@ fn take_back(conn: &mut Conn, plan_hash: &str) -> Result<(), Error> {
 }
 
 /// Whether the plan may run here at all.
-fn judge(conn: &mut Conn, run: &Evolution, before: &Applied, phases: &[Phase]) -> Result<(), Error> {
+fn judge(conn: &mut Conn, run: &Evolution, before: &Applied, phases: &[Phase]) -> Result<(), Refusal> {
     let (from, at) = (run.plan.from_revision, before.stored.revision);
     let goes_on = before.plan.as_ref().is_some_and(|plan| plan.plan_hash == run.plan.plan_hash);
     if at != from && !goes_on {
-        let hint = "make the plan again";
-        return Err(Error::Refused(format!("the plan was made for revision {from}, the database is at {at}; {hint}")));
+        return Err(Refusal::Moved { from, at });
     }
     let done = ledger::done(conn, &run.plan.plan_hash)?;
     for collection in &run.schema.collections {
-        let known = before.stored.get(collection.name.as_str()).is_some();
+        let name = collection.name.as_str();
+        let known = before.stored.get(name).is_some() || before.stored.removed.iter().any(|one| one.name == name);
         let effect = format!("create table {}", collection.name);
         let made =
             run.plan.steps.iter().position(|step| step.effect == effect).is_some_and(|step| done.contains(&step));
         if !known && !made && table_exists(conn, &collection.table)? {
-            let name = &collection.table;
-            let hint = "rename the table or the collection";
-            return Err(Error::Refused(format!("a table `{name}` is there that Mainstay did not make; {hint}")));
+            return Err(Refusal::UnknownTable(collection.table.clone()));
         }
     }
     for (position, step) in run.plan.steps.iter().enumerate() {
         if !phases.contains(&step.phase) || done.contains(&position) {
             continue;
         }
+        if step.phase == Phase::Contract {
+            let mut steps = run.plan.steps.iter().enumerate();
+            let first = |(at, step): &(usize, &Step)| {
+                step.phase != Phase::Contract && !phases.contains(&step.phase) && !done.contains(at)
+            };
+            if let Some((_, earlier)) = steps.find(first) {
+                return Err(Refusal::Order(earlier.effect.clone()));
+            }
+            instances::nobody_older(conn, run.stored.revision)?;
+        }
         match violations(conn, step) {
             // It asks for a column that an earlier step makes; asked again before its own step.
-            Err(Error::Other(_)) => {}
+            Err(Refusal::Store(Error::Other(_))) => {}
             judged => judged?,
         }
     }
@@ -137,7 +185,7 @@ fn judge(conn: &mut Conn, run: &Evolution, before: &Applied, phases: &[Phase]) -
 }
 
 /// Refuses a step whose rule the data breaks, with a count and some ids.
-fn violations(conn: &mut Conn, step: &Step) -> Result<(), Error> {
+fn violations(conn: &mut Conn, step: &Step) -> Result<(), Refusal> {
     let Some(query) = &step.sql(conn.dialect()).violations else { return Ok(()) };
     let mut sql = Sql::new();
     sql.push(query);
@@ -153,10 +201,7 @@ fn violations(conn: &mut Conn, step: &Step) -> Result<(), Error> {
     })?;
     match count {
         0 => Ok(()),
-        _ => {
-            let (effect, ids) = (&step.effect, ids.join(", "));
-            Err(Error::Refused(format!("{effect}: {count} records break this rule, such as {ids}; change them first")))
-        }
+        _ => Err(Refusal::Data { effect: step.effect.clone(), count, ids: ids.join(", ") }),
     }
 }
 
@@ -241,7 +286,11 @@ fn record(conn: &mut Conn, run: &Evolution, before: &Applied, now: i64) -> Resul
     let from = match before.stored.revision {
         0 => run.stored.revision,
         _ if contracts && !open(true) => run.stored.revision,
-        _ => before.compatible_from,
+        _ => compatible_from(conn)?,
     };
-    ledger::revision(conn, run, from, now)
+    let stored = match contracts && !open(true) {
+        true => run.stored.contracted(),
+        false => run.stored.clone(),
+    };
+    ledger::revision(conn, &run.plan, &stored, from, now)
 }

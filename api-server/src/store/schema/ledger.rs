@@ -3,7 +3,9 @@
 //! Written by [`super::apply()`] beside each step, so that a run which was killed goes on where it stood.
 
 use mainstay_crds::Value;
+use mainstay_crds::plan::Plan;
 use mainstay_crds::schema::evolve::Evolution;
+use mainstay_crds::schema::stored::Stored;
 use mainstay_crds::sql::{ColumnType, Sql};
 
 use super::table_exists;
@@ -127,15 +129,23 @@ fn json_text(value: &impl serde::Serialize) -> Result<Value<'static>, Error> {
 }
 
 /// Records that the database is at the plan's revision.
-pub(super) fn revision(conn: &mut Conn, run: &Evolution, compatible_from: i64, now: i64) -> Result<(), Error> {
+pub(super) fn revision(
+    conn: &mut Conn,
+    plan: &Plan,
+    stored: &Stored,
+    compatible_from: i64,
+    now: i64,
+) -> Result<(), Error> {
     let mut sql = Sql::new();
     sql.push("INSERT INTO mainstay_schema (revision, compatible_from, schema, plan, plan_hash, applied_at) VALUES (");
-    sql.bind(ColumnType::Integer, Value::Integer(run.stored.revision)).push(", ");
+    sql.bind(ColumnType::Integer, Value::Integer(stored.revision)).push(", ");
     sql.bind(ColumnType::Integer, Value::Integer(compatible_from)).push(", ");
-    sql.bind(ColumnType::Json, json_text(&run.stored)?).push(", ");
-    sql.bind(ColumnType::Json, json_text(&run.plan)?).push(", ");
-    sql.bind(ColumnType::Text, Value::from(run.plan.plan_hash.clone())).push(", ");
+    sql.bind(ColumnType::Json, json_text(stored)?).push(", ");
+    sql.bind(ColumnType::Json, json_text(plan)?).push(", ");
+    sql.bind(ColumnType::Text, Value::from(plan.plan_hash.clone())).push(", ");
     sql.bind(ColumnType::Timestamp, Value::Timestamp(now));
-    sql.push(") ON CONFLICT (revision) DO UPDATE SET compatible_from = excluded.compatible_from");
+    sql.push(
+        ") ON CONFLICT (revision) DO UPDATE SET compatible_from = excluded.compatible_from, schema = excluded.schema",
+    );
     conn.execute(sql).map(drop)
 }

@@ -1,10 +1,12 @@
-//! Finds which applied field a declared one is, and refuses the differences that no step bridges yet.
+//! Finds which applied or retained field a declared one is, and refuses the differences that no step bridges yet.
 //!
 //! Called by `evolve`. Every refusal names the field, what differs and the next step.
 
 use std::collections::BTreeSet;
 
-use super::super::{Collection, DefaultValue, Field, SYSTEM_FIELDS, Schema};
+use super::super::stored::Retained;
+use super::super::{Collection, DefaultValue, DeletionPolicy, Field, SYSTEM_FIELDS};
+use super::removal;
 use crate::collection::FieldSpec;
 use crate::field::Kind;
 use crate::problem::Problems;
@@ -13,33 +15,33 @@ use crate::sql::Dialect;
 /// The code of a difference that a later version will bridge.
 const LATER: &str = "not_supported_yet";
 
-/// Collections that are applied and no longer declared.
-pub(super) fn removed_collections(before: &Schema, declared: &Schema, problems: &mut Problems) {
-    for old in before.collections.iter().filter(|old| declared.get(old.name.as_str()).is_none()) {
-        problems.within(&old.name, |problems| {
-            problems.hint(
-                LATER,
-                format!("collection `{}` is applied and no longer declared; removing is not supported yet", old.name),
-                "declare it again; without access rules it is for admin alone",
-            );
-        });
-    }
+/// Which declared fields are in the database.
+pub(super) struct Matched {
+    /// For each declared field its position in the applied collection, `None` for one that is not in it.
+    pub fields: Vec<Option<usize>>,
+    /// For each declared field the retained column that it takes over.
+    pub returned: Vec<Option<Retained>>,
 }
 
-/// For each declared field its position in the applied collection, `None` for a new one.
+/// Finds each declared field.
 pub(super) fn fields(
     old: &Collection,
+    retained: &[Retained],
     new: &Collection,
     notes: &mut Vec<String>,
     problems: &mut Problems,
-) -> Vec<Option<usize>> {
+) -> Matched {
     let matched = matches(old, new, problems);
+    let mut returned = Vec::with_capacity(matched.len());
     for (position, before) in matched.iter().enumerate() {
         let Some(field) = new.fields.get(position) else { continue };
+        let back = self::spec(new, field).filter(|_| before.is_none());
+        let back = back.and_then(|spec| removal::returning(spec, retained));
+        returned.push(back.cloned());
         let spec = new.spec.fields.iter().position(|spec| spec.name == field.name.as_str());
         let mut at = |problems: &mut Problems| match before.and_then(|before| old.fields.get(before)) {
             Some(before) => changed(old, before, new, field, notes, problems),
-            None => added(new, field, problems),
+            None => added(new, field, back.is_some(), problems),
         };
         match spec {
             Some(spec) => problems.within("spec", |p| p.within("fields", |p| p.within(spec, at))),
@@ -49,10 +51,10 @@ pub(super) fn fields(
     let kept: BTreeSet<usize> = matched.iter().copied().flatten().collect();
     for (position, field) in old.fields.iter().enumerate().skip(SYSTEM_FIELDS) {
         if !kept.contains(&position) {
-            removed(new, field, &matched, problems);
+            notes.push(removed(old, new, field, &matched));
         }
     }
-    matched
+    Matched { fields: matched, returned }
 }
 
 /// A rename counts only until it is applied, so that the documents may keep their `renamedFrom`.
@@ -79,27 +81,22 @@ fn matches(old: &Collection, new: &Collection, problems: &mut Problems) -> Vec<O
     matched
 }
 
-fn removed(new: &Collection, field: &Field, matched: &[Option<usize>], problems: &mut Problems) {
+/// What is said of a field that is declared no longer.
+fn removed(old: &Collection, new: &Collection, field: &Field, matched: &[Option<usize>]) -> String {
     let mut fresh = new.fields.iter().zip(matched).filter(|(_, before)| before.is_none()).map(|(field, _)| field);
     let twin = fresh.find(|other| other.kind.name() == field.kind.name());
-    let hint = match twin {
-        Some(twin) => format!("if `{}` is its new name, add `renamedFrom: {}` to it", twin.name, field.name),
-        None => "declare it again; `readRoles: []` hides it".to_owned(),
+    let fate = match old.deletion_policy {
+        DeletionPolicy::Retain => "its data stays in the database and is served no longer",
+        DeletionPolicy::Delete => "its data is dropped by the contract",
     };
-    problems.within("spec", |problems| {
-        problems.within("fields", |problems| {
-            let message = format!(
-                "field `{}.{}` is applied and no longer declared; removing is not supported yet",
-                new.name, field.name
-            );
-            problems.hint(LATER, message, hint);
-        });
-    });
+    let hint =
+        twin.map(|twin| format!("; if `{}` is its new name, add `renamedFrom: {}` to it", twin.name, field.name));
+    format!("`{}.{}` is declared no longer: {fate}{}", new.name, field.name, hint.unwrap_or_default())
 }
 
-fn added(collection: &Collection, field: &Field, problems: &mut Problems) {
+fn added(collection: &Collection, field: &Field, returns: bool, problems: &mut Problems) {
     let constant = matches!(&field.default, Some(DefaultValue::Value(value)) if !value.is_null());
-    if field.required && !constant {
+    if field.required && !constant && !returns {
         problems.hint(
             LATER,
             format!("`{}.{}` is new and required, but existing records have no value", collection.name, field.name),

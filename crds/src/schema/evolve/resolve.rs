@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::ddl::{condition, shorten};
+use super::super::stored::Retained;
 use super::super::{Check, Collection, Index, Schema, UniqueKey};
+use super::compare::Matched;
+use super::removal;
 use crate::sql::Dialect;
 
 /// A declared collection with its database names, and what it has in common with the applied one.
@@ -15,6 +18,10 @@ pub(super) struct Resolved {
     pub collection: Arc<Collection>,
     /// For each field its position in the applied collection.
     pub fields: Vec<Option<usize>>,
+    /// For each field the retained column that it takes over.
+    pub returned: Vec<Option<Retained>>,
+    /// The columns that no declared field has.
+    pub retained: Vec<Retained>,
     /// Name by the documents → name in the database, where they differ.
     pub objects: BTreeMap<String, String>,
     /// Database names of the applied indexes, keys and checks that stay.
@@ -25,21 +32,36 @@ pub(super) struct Resolved {
 pub(super) fn new(declared: &Arc<Collection>) -> Resolved {
     let fields = vec![None; declared.fields.len()];
     let (objects, kept) = (BTreeMap::new(), BTreeSet::new());
-    Resolved { collection: Arc::clone(declared), fields, objects, kept }
+    let (returned, retained) = (Vec::new(), Vec::new());
+    Resolved { collection: Arc::clone(declared), fields, returned, retained, objects, kept }
 }
 
-/// The columns of a collection that is there. `fields` is each field's position in the applied collection.
-pub(super) fn existing(old: &Collection, declared: &Collection, fields: Vec<Option<usize>>, revision: i64) -> Resolved {
+/// The columns of a collection that is there. `before` are the columns that it had retained.
+pub(super) fn existing(
+    old: &Collection,
+    before: &[Retained],
+    declared: &Collection,
+    matched: Matched,
+    revision: i64,
+) -> Resolved {
+    let Matched { fields, returned } = matched;
     let mut collection = declared.clone();
-    let taken: BTreeSet<&str> = old.fields.iter().map(|field| field.column.as_str()).collect();
-    for (field, before) in collection.fields.iter_mut().zip(&fields) {
-        field.column = match before.and_then(|position| old.fields.get(position)) {
-            Some(before) => before.column.clone(),
-            None => free(field.name.as_str(), &taken, revision),
+    let mut taken: BTreeSet<&str> = old.fields.iter().map(|field| field.column.as_str()).collect();
+    taken.extend(before.iter().map(|one| one.column.as_str()));
+    for (position, field) in collection.fields.iter_mut().enumerate() {
+        let applied = fields.get(position).copied().flatten().and_then(|before| old.fields.get(before));
+        let back = returned.get(position).and_then(Option::as_ref);
+        field.column = match (applied, back) {
+            (Some(before), _) => before.column.clone(),
+            (None, Some(back)) => back.column.clone(),
+            (None, None) => free(field.name.as_str(), &taken, revision),
         };
     }
     let (objects, kept) = (BTreeMap::new(), BTreeSet::new());
-    Resolved { collection: Arc::new(collection), fields, objects, kept }
+    let collection = Arc::new(collection);
+    let mut resolved = Resolved { collection, fields, returned, retained: Vec::new(), objects, kept };
+    resolved.retained = removal::retained(old, before, &resolved);
+    resolved
 }
 
 /// The names of indexes, unique keys and checks, once the columns are known.

@@ -7,14 +7,15 @@ use super::super::ddl::{
     check_rule, column_definition, condition, create_index, create_table, create_unique, drop_index, ident,
     reference_name, reference_rule, unique_key_part, value_check, value_check_name,
 };
-use super::super::{Check, Collection, DefaultValue, Field, Schema, UniqueKey};
-use super::{Pair, describe};
+use super::super::stored::{Removed, Retained};
+use super::super::{Check, Collection, DefaultValue, Field, Index, SYSTEM_FIELDS, Schema, UniqueKey};
+use super::{Pair, describe, removal};
 use crate::field::Kind;
 use crate::plan::{Class, Phase, Step, StepSql};
 use crate::sql::Dialect;
 
-/// Every step: tables and columns, then what points to them, then indexes; contract after expand.
-pub(super) fn all(pairs: &[Pair], before: &Schema, schema: &Schema) -> Vec<Step> {
+/// Every step: tables and columns, then what points to them, then indexes; contract after expand. Tables go last.
+pub(super) fn all(pairs: &[Pair], gone: &[Removed], before: &Schema, schema: &Schema) -> Vec<Step> {
     let mut steps = Vec::new();
     for pair in pairs.iter().filter(|pair| pair.old.is_none()) {
         steps.push(table(&pair.new.collection, schema));
@@ -32,15 +33,24 @@ pub(super) fn all(pairs: &[Pair], before: &Schema, schema: &Schema) -> Vec<Step>
         rules(pair, schema, &mut steps);
         dropped(pair, before, &mut steps);
     }
+    for pair in pairs {
+        if let Some(returned) = &pair.returned {
+            removal::former(&pair.new.collection, returned, &mut steps);
+        }
+        if let Some(old) = &pair.old {
+            removal::steps(old, &pair.retained, &pair.new, schema, &mut steps);
+        }
+    }
+    removal::tables(gone, &mut steps);
     steps.sort_by_key(|step| step.phase);
     steps
 }
 
 /// A safe, reversible step in one transaction before the rollout; others say how they differ.
-fn step(effect: String, collection: &Collection, postgres: StepSql, sqlite: StepSql) -> Step {
+pub(super) fn step(effect: String, collection: &str, postgres: StepSql, sqlite: StepSql) -> Step {
     Step {
         effect,
-        collection: collection.name.to_string(),
+        collection: collection.to_owned(),
         phase: Phase::Expand,
         class: Class::Safe,
         reversible: true,
@@ -50,7 +60,7 @@ fn step(effect: String, collection: &Collection, postgres: StepSql, sqlite: Step
     }
 }
 
-fn sql(up: Vec<String>, down: Vec<String>) -> StepSql {
+pub(super) fn sql(up: Vec<String>, down: Vec<String>) -> StepSql {
     StepSql { up, down, violations: None }
 }
 
@@ -59,7 +69,7 @@ fn table(collection: &Collection, schema: &Schema) -> Step {
         let down = format!("DROP TABLE {}", ident(&collection.table));
         sql(vec![create_table(collection, schema, dialect)], vec![down])
     });
-    step(format!("create table {}", collection.name), collection, postgres, sqlite)
+    step(format!("create table {}", collection.name), collection.name.as_str(), postgres, sqlite)
 }
 
 fn columns(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
@@ -67,6 +77,9 @@ fn columns(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
     let collection = &pair.new.collection;
     for (position, field) in collection.declared() {
         let before = pair.new.fields.get(position).copied().flatten().and_then(|before| old.fields.get(before));
+        if pair.new.returned.get(position).is_some_and(Option::is_some) {
+            continue;
+        }
         match before {
             None => {
                 let [postgres, sqlite] = [Dialect::Postgres, Dialect::Sqlite].map(|dialect| {
@@ -76,7 +89,7 @@ fn columns(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
                     sql(vec![add], vec![format!("ALTER TABLE {table} DROP COLUMN {}", ident(&field.column))])
                 });
                 let effect = format!("add field {}.{}", collection.name, field.name);
-                steps.push(step(effect, collection, postgres, sqlite));
+                steps.push(step(effect, collection.name.as_str(), postgres, sqlite));
                 if let Some(rule) = value_check(field) {
                     let effect = format!("check values of {}.{}", collection.name, field.name);
                     let name = value_check_name(collection, field);
@@ -103,7 +116,7 @@ fn widened(collection: &Collection, before: &Field, field: &Field) -> Option<Ste
 
 /// Sets a constraint of PostgreSQL, in place of `was` if there is one: checked for new rows at once, for old ones
 /// without blocking anybody.
-fn constraint(effect: String, collection: &Collection, name: &str, rule: &str, was: Option<&str>) -> Step {
+pub(super) fn constraint(effect: String, collection: &Collection, name: &str, rule: &str, was: Option<&str>) -> Step {
     let (table, name) = (ident(&collection.table), ident(name));
     let set = |rule: &str| {
         vec![
@@ -114,13 +127,19 @@ fn constraint(effect: String, collection: &Collection, name: &str, rule: &str, w
     let drop = || vec![format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")];
     let postgres = sql(set(rule), was.map_or_else(drop, set));
     // With values that only the new rule allows, the old one cannot be had back.
-    Step { reversible: was.is_none(), transactional: false, ..step(effect, collection, postgres, StepSql::default()) }
+    Step {
+        reversible: was.is_none(),
+        transactional: false,
+        ..step(effect, collection.name.as_str(), postgres, StepSql::default())
+    }
 }
 
 fn references(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
     let collection = &pair.new.collection;
     for (position, field) in collection.declared() {
+        let there = |found: Option<&Option<Retained>>| found.is_some_and(Option::is_some);
         let fresh = pair.new.fields.get(position).is_none_or(Option::is_none);
+        let fresh = fresh && !there(pair.new.returned.get(position));
         let (Some(target), Some(rule), true) = (field.target(), reference_rule(field, schema), fresh) else {
             continue;
         };
@@ -135,7 +154,7 @@ fn references(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
             vec![format!("ALTER TABLE {table} ADD CONSTRAINT {name} {rule}")],
             vec![format!("ALTER TABLE {table} DROP CONSTRAINT {name}")],
         );
-        steps.push(step(effect, collection, postgres, StepSql::default()));
+        steps.push(step(effect, collection.name.as_str(), postgres, StepSql::default()));
     }
 }
 
@@ -152,7 +171,7 @@ fn indexes(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
             made
         };
         let effect = format!("add {}", describe::unique(key, collection, schema));
-        let mut added = step(effect, collection, made(Dialect::Postgres), made(Dialect::Sqlite));
+        let mut added = step(effect, collection.name.as_str(), made(Dialect::Postgres), made(Dialect::Sqlite));
         added.transactional = !live;
         if added.postgres.violations.is_some() {
             (added.phase, added.class) = (Phase::Contract, Class::DataDependent);
@@ -164,14 +183,15 @@ fn indexes(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
             sql(vec![create_index(index, collection, dialect, live)], vec![drop_index(&index.name, dialect, live)])
         });
         let effect = format!("add {}", describe::index(index, collection));
-        steps.push(Step { transactional: !live, ..step(effect, collection, postgres, sqlite) });
+        steps.push(Step { transactional: !live, ..step(effect, collection.name.as_str(), postgres, sqlite) });
     }
 }
 
 /// A key with a new field that is null everywhere: nulls never agree.
 fn cannot_agree(pair: &Pair, key: &UniqueKey) -> bool {
     key.fields.iter().any(|position| {
-        let fresh = pair.new.fields.get(*position).is_some_and(Option::is_none);
+        let returned = pair.new.returned.get(*position).is_some_and(Option::is_some);
+        let fresh = !returned && pair.new.fields.get(*position).is_some_and(Option::is_none);
         let field = pair.new.collection.fields.get(*position);
         fresh && field.is_some_and(|field| !matches!(field.default, Some(DefaultValue::Value(_))))
     })
@@ -219,25 +239,37 @@ fn broken(check: &Check, collection: &Collection, schema: &Schema, dialect: Dial
 /// Indexes, keys and checks that are declared no longer.
 fn dropped(pair: &Pair, before: &Schema, steps: &mut Vec<Step>) {
     let Some(old) = &pair.old else { return };
-    let mut push = |effect: String, reversible: bool, transactional: bool, sql: [StepSql; 2]| {
+    let mut push = |effect: String, phase: Phase, reversible: bool, transactional: bool, sql: [StepSql; 2]| {
         let [postgres, sqlite] = sql;
-        let dropped = step(format!("drop {effect}"), old, postgres, sqlite);
-        steps.push(Step { phase: Phase::Contract, reversible, transactional, ..dropped });
+        let dropped = step(format!("drop {effect}"), old.name.as_str(), postgres, sqlite);
+        steps.push(Step { phase, reversible, transactional, ..dropped });
     };
     let both = [Dialect::Postgres, Dialect::Sqlite];
-    for key in old.unique.iter().filter(|key| !pair.new.kept.contains(&key.name)) {
+    let gone: Vec<usize> =
+        (SYSTEM_FIELDS..old.fields.len()).filter(|at| !pair.new.fields.contains(&Some(*at))).collect();
+    // What names a removed field goes with it.
+    let stays = |name: &String, names: &dyn Fn(usize) -> bool| {
+        pair.new.kept.contains(name) || gone.iter().any(|position| names(*position))
+    };
+    for key in old.unique.iter().filter(|key| !stays(&key.name, &|at| removal::key_names(key, at))) {
         let sql = both.map(|dialect| sql(vec![drop_index(&key.name, dialect, true)], Vec::new()));
-        push(describe::unique(key, old, before), false, false, sql);
+        push(describe::unique(key, old, before), Phase::Contract, false, false, sql);
     }
-    for index in old.indexes.iter().filter(|index| !pair.new.kept.contains(&index.name)) {
+    let indexed = |index: &Index, at: usize| index.keys.iter().any(|key| key.field == at);
+    for index in old.indexes.iter().filter(|index| !stays(&index.name, &|at| indexed(index, at))) {
         let sql = both.map(|dialect| {
             sql(vec![drop_index(&index.name, dialect, true)], vec![create_index(index, old, dialect, true)])
         });
-        push(describe::index(index, old), true, false, sql);
+        push(describe::index(index, old), Phase::Contract, true, false, sql);
     }
     for check in old.checks.iter().filter(|check| !pair.new.kept.contains(&check.name)) {
         let (table, name) = (ident(&old.table), ident(&check.name));
         let up = vec![format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")];
-        push(describe::check(check, old, before), false, true, [sql(up, Vec::new()), StepSql::default()]);
+        // New servers leave a removed field empty, which it may not allow; old ones hold to it by themselves.
+        let phase = match gone.iter().any(|position| removal::names(&check.that, *position)) {
+            true => Phase::Expand,
+            false => Phase::Contract,
+        };
+        push(describe::check(check, old, before), phase, false, true, [sql(up, Vec::new()), StepSql::default()]);
     }
 }

@@ -27,6 +27,8 @@ pub fn plan(inputs: &Inputs<'_>) -> Option<Desired> {
         "selector": { "matchLabels": pod::selector(&name) },
         "template": pod::template(inputs, release),
         "volumeClaimTemplates": [{
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
             "metadata": { "name": "data", "labels": { BACKEND_LABEL: name } },
             "spec": {
                 "accessModes": ["ReadWriteOnce"],

@@ -1,0 +1,173 @@
+//! Migrations as Jobs run them: a plan that is read from a log, phases apart, bound to a hash, beside running servers.
+
+use sha2::{Digest, Sha256};
+
+use super::*;
+
+const UNIQUE: &str = "  unique: [ { fields: [title] } ]\n";
+
+/// The last line of standard output, its hash checked.
+fn report(out: &str) -> Json {
+    let line = out.lines().last().unwrap();
+    let (hash, text) = line.strip_prefix("mainstay-report ").unwrap().split_once(' ').unwrap();
+    let real: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hash, real);
+    serde_json::from_str(text).unwrap()
+}
+
+impl Documents {
+    /// `mainstay migrate … --report`: exit status and the report.
+    fn job(&self, url: &str, line: &str) -> (i32, Json) {
+        let output = migrate(self.path(), url, &format!("{line} --report")).output().unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        (output.status.code().unwrap(), report(&out))
+    }
+}
+
+#[track_caller]
+fn failed((status, report): (i32, Json), expected: i32, reason: &str) -> String {
+    assert_eq!(
+        (status, &report["outcome"], &report["reason"]),
+        (expected, &json!("failed"), &json!(reason)),
+        "{report}"
+    );
+    report["message"].as_str().unwrap().to_owned()
+}
+
+#[track_caller]
+fn applied((status, report): (i32, Json), revision: i64, compatible_from: i64) -> Json {
+    assert_eq!((status, &report["outcome"]), (0, &json!("applied")), "{report}");
+    assert_eq!(report["applied"]["revision"], revision);
+    assert_eq!(report["compatibleFrom"], compatible_from);
+    report
+}
+
+#[test]
+fn phases_run_apart_beside_servers() {
+    let (old, new) = (Documents::new(), Documents::new());
+    let url = Postgres::shared().database();
+    applied(old.job(&url, "up"), 1, 1);
+    new.write("{ name: n, type: integer }", UNIQUE);
+    let (status, planned) = new.job(&url, "plan");
+    assert_eq!((status, &planned["outcome"], &planned["version"]), (0, &json!("planned"), &json!(1)));
+    assert_eq!((&planned["applied"]["revision"], &planned["server"]), (&json!(1), &json!(env!("CARGO_PKG_VERSION"))));
+    let hash = planned["plan"]["planHash"].as_str().unwrap();
+    assert!(planned["plan"]["approvalHash"].is_string() && planned.get("reason").is_none(), "{planned}");
+
+    let server = old.serve(&url, &["--migrate", "verify", "--instance", "pod-old"]);
+    let expand = format!("up --phase expand,backfill --expect-hash {hash}");
+    let contract = format!("up --phase contract --expect-hash {hash}");
+    let allowed = format!("{contract} --allow dataDependent,destructive");
+    failed(new.job(&url, &allowed), 65, "PlanRefused");
+    applied(new.job(&url, &expand), 2, 1);
+    applied(new.job(&url, &expand), 2, 1);
+    make(&server, "by the old one");
+    failed(new.job(&url, &contract), 3, "ApprovalRequired");
+    let message = failed(new.job(&url, &allowed), 75, "OldInstances");
+    assert!(message.contains("pod-old (revision 1, "), "{message}");
+    let status = new.migrate(&url, "status").1;
+    assert!(status.contains("Servers running  pod-old (revision 1)\n"), "{status}");
+    assert!(status.contains("Contract         open\n"), "{status}");
+
+    let beside = new.serve(&url, &["--migrate", "verify", "--instance", "pod-new"]);
+    assert!(server.stop().success());
+    applied(new.job(&url, &allowed), 2, 2);
+    applied(new.job(&url, &allowed), 2, 2);
+    applied(new.job(&url, &expand), 2, 2);
+    failed(new.job(&url, "up --expect-hash 00"), 42, "PlanStale");
+    make(&beside, "by the new one");
+    let late = old.launch(&url, &["--migrate", "verify"]);
+    assert_eq!(readiness(&late).status, 503, "a rollback past a contract serves nothing");
+    assert!(beside.stop().success());
+    assert!(new.migrate(&url, "status").1.contains("Servers running  none\n"));
+}
+
+#[test]
+fn a_start_leaves_the_contract_while_older_servers_run() {
+    let (old, new) = (Documents::new(), Documents::new());
+    let url = Postgres::shared().database();
+    old.write("", "  indexes: [ { fields: [title] } ]\n");
+    let server = old.serve(&url, &["--instance", "one"]);
+    let second = new.serve(&url, &["--instance", "two"]);
+    assert!(new.migrate(&url, "status").1.contains("Contract         open\n"));
+    make(&server, "old");
+    make(&second, "new");
+    assert!(server.stop().success() && second.stop().success());
+    drop(new.serve(&url, &[]));
+    let status = new.migrate(&url, "status").1;
+    assert!(!status.contains("Contract         open\n") && status.contains("Revision         2\n"), "{status}");
+}
+
+#[test]
+fn another_owner_is_refused_and_takes_over_when_told() {
+    let documents = Documents::new();
+    for url in [Postgres::shared().database(), format!("sqlite:{}/notes.db", documents.path())] {
+        documents.write("", "");
+        applied(documents.job(&url, "up --owner team/one/1"), 1, 1);
+        for line in ["plan --owner team/two/2", "up --owner team/two/2", "plan --owner team/two/2 --take-over-from x/y"]
+        {
+            let message = failed(documents.job(&url, line), 65, "DatabaseInUse");
+            assert!(message.contains("team/one/1") && message.contains("takeOverFrom team/one"), "{message}");
+        }
+        for policy in ["auto", "verify"] {
+            let server = documents.launch(&url, &["--owner", "team/two/2", "--migrate", policy]);
+            let ready = readiness(&server);
+            assert!(ready.status == 503 && ready.body.to_string().contains("team/one/1"), "{}", ready.body);
+            assert_unavailable(&server.admin.get(NOTES, &[]));
+            assert!(server.stop().success());
+        }
+        let take_over = "--owner team/two/2 --take-over-from team/one";
+        assert_eq!(documents.job(&url, &format!("plan {take_over}")).0, 0);
+        assert!(documents.migrate(&url, "status").1.contains("Owner            team/one/1\n"), "a plan claims nothing");
+        applied(documents.job(&url, &format!("up {take_over}")), 1, 1);
+        assert!(documents.migrate(&url, "status").1.contains("Owner            team/two/2\n"));
+        assert!(documents.serve(&url, &["--owner", "team/two/2"]).stop().success());
+        assert!(documents.serve(&url, &[]).stop().success(), "who names no owner is not asked");
+    }
+}
+
+#[test]
+fn a_newer_program_plans_its_system_tables() {
+    let documents = Documents::new();
+    let postgres = Postgres::shared();
+    let url = postgres.database();
+    applied(documents.job(&url, "up"), 1, 1);
+    // As the program before it left the database.
+    let older = "DROP TABLE mainstay_owner, mainstay_instances, mainstay_system; \
+        DELETE FROM __diesel_schema_migrations WHERE version = '0002'";
+    postgres.run(name(&url), older);
+    let server = documents.launch(&url, &["--migrate", "verify"]);
+    let ready = readiness(&server);
+    assert!(ready.status == 503 && ready.body.to_string().contains("0002_instances"), "{}", ready.body);
+    let (status, planned) = documents.job(&url, "plan");
+    assert_eq!((status, &planned["plan"]["system"]), (0, &json!(["0002_instances"])));
+    assert_eq!(planned["plan"]["steps"], json!([]));
+    let told = documents.migrate(&url, "plan").1;
+    assert!(told.starts_with("System tables first: 0002_instances\n"), "{told}");
+    let up = format!("up --expect-hash {}", planned["plan"]["planHash"].as_str().unwrap());
+    applied(documents.job(&url, &up), 1, 1);
+    applied(documents.job(&url, &up), 1, 1);
+    server.wait_until_ready();
+}
+
+#[test]
+fn whatever_happens_is_reported() {
+    let documents = Documents::new();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let away = format!("postgres://ann:s3cret@{nobody}/d");
+    for line in ["plan", "up"] {
+        let message = failed(documents.job(&away, line), 69, "DatabaseUnavailable");
+        assert!(!message.contains("s3cret"), "{message}");
+        failed(documents.job(&away, &format!("{line} --database-pool-size 0")), 64, "SettingsInvalid");
+        failed(documents.job("mysql://h/d", line), 64, "SettingsInvalid");
+    }
+    let url = format!("sqlite:{}/notes.db", documents.path());
+    applied(documents.job(&url, "up"), 1, 1);
+    documents.write("{ name: title, type: date }", "");
+    let message = failed(documents.job(&url, "plan"), 65, "DocumentsInvalid");
+    assert!(!message.contains('\n'), "{message}");
+    documents.write("{ name: n, type: integer, required: true }", "");
+    failed(documents.job(&url, "plan"), 65, "PlanRefused");
+    std::fs::remove_file(documents.0.path().join("notes.yaml")).unwrap();
+    failed(documents.job(&url, "up"), 65, "DocumentsInvalid");
+}
