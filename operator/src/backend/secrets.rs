@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
+use mainstay_crds::api_key::{ApiKey, ApiKeyStatus};
 use mainstay_crds::backend::{KeyStatus, KeysStatus};
 
 use super::observed::Observed;
+use crate::api_key;
 use crate::desired::{Desired, Note};
 
 mod admin_key;
@@ -22,8 +24,11 @@ mod jwt_keys;
 /// The key material of a Backend.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Secrets {
-    /// `<backend>-admin-key`, `<backend>-jwt-keys`, `<backend>-api-keys`, where they have to change.
+    /// `<backend>-admin-key`, `<backend>-jwt-keys`, the Secrets of ApiKeys, `<backend>-api-keys`, where they have to
+    /// change.
     pub desired: Vec<Desired>,
+    /// The status of each ApiKey that names the Backend.
+    pub api_keys: Vec<(String, ApiKeyStatus)>,
     /// Ids and states.
     pub keys: KeysStatus,
     /// When the next step is due.
@@ -37,10 +42,22 @@ pub struct Secrets {
 /// The keys as they shall be.
 pub fn secrets(seen: &Observed, now: Timestamp) -> Secrets {
     let look = Look::new(seen, now);
-    let mut parts = [admin_key::plan(&look), jwt_keys::plan(&look), api_keys::plan(&look)];
-    let [admin, jwt, _] = parts.each_mut().map(|part| std::mem::take(&mut part.status));
-    let again = parts.iter().filter_map(|part| part.again).min();
-    let mut secrets = Secrets { keys: KeysStatus { admin, jwt }, again, ..Secrets::default() };
+    let api_keys: Vec<(&ApiKey, api_key::Planned)> = seen.api_keys.iter().map(|key| look.api_key(key)).collect();
+    let mut parts = vec![admin_key::plan(&look), jwt_keys::plan(&look)];
+    let mut statuses = parts.iter_mut().map(|part| std::mem::take(&mut part.status));
+    let keys = KeysStatus { admin: statuses.next().unwrap_or_default(), jwt: statuses.next().unwrap_or_default() };
+    let hashes = api_keys::plan(&look, &api_keys);
+    let mut secrets = Secrets { keys, ..Secrets::default() };
+    for (key, planned) in api_keys {
+        if !look.leaving {
+            secrets.api_keys.push((key.name_any(), planned.status));
+        }
+        let api_key::Planned { desired, notes, again, .. } = planned;
+        parts.push(Part { desired, notes, again, ..Part::default() });
+    }
+    // A hash is published after its key is kept.
+    parts.push(hashes);
+    secrets.again = parts.iter().filter_map(|part| part.again).min();
     for part in parts {
         if look.frozen {
             secrets.overdue.extend(part.overdue);
@@ -62,8 +79,10 @@ struct Look<'a> {
     seen: &'a Observed,
     /// In whole seconds.
     now: Timestamp,
-    /// Nothing is written: the Backend is suspended, or goes away.
+    /// Nothing is written: the Backend is suspended, or leaves.
     frozen: bool,
+    /// The Backend or its namespace is being deleted.
+    leaving: bool,
     /// The Backend's name.
     name: String,
 }
@@ -72,7 +91,12 @@ impl<'a> Look<'a> {
     fn new(seen: &'a Observed, now: Timestamp) -> Look<'a> {
         let leaving = seen.namespace_terminating || seen.backend.metadata.deletion_timestamp.is_some();
         let frozen = leaving || seen.backend.spec.suspend == Some(true);
-        Look { seen, now: held::whole_seconds(now), frozen, name: seen.backend.name_any() }
+        Look { seen, now: held::whole_seconds(now), frozen, leaving, name: seen.backend.name_any() }
+    }
+
+    fn api_key<'k>(&self, key: &'k ApiKey) -> (&'k ApiKey, api_key::Planned) {
+        let own = self.seen.api_key_secrets.get(&key.name_any());
+        (key, api_key::plan(key, &self.seen.backend, own, self.now, &self.seen.entropy))
     }
 }
 

@@ -265,8 +265,7 @@ fn make(look: &Look<'_>, rule: &Rule, state: State, others: &[Key]) -> Option<Ke
 /// The keys that a Secret holds; `None` when it is damaged.
 fn read(secret: &Secret, now: Timestamp) -> Option<Vec<Key>> {
     let file: File = serde_json::from_str(held::text(secret, "keys.json")?).ok()?;
-    let count = |state| file.keys.iter().filter(|entry| entry.state == state).count();
-    let whole = count(State::Signing) == 1 && count(State::Published) <= 1;
+    let whole = file.keys.iter().filter(|entry| entry.state == State::Signing).count() == 1;
     let sound = file.keys.iter().all(|entry| entry.jwk.is_sound(entry.alg) && entry.jwk.kid() == entry.kid);
     let mut kids: Vec<&String> = file.keys.iter().map(|entry| &entry.kid).collect();
     kids.sort();
