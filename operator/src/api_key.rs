@@ -36,7 +36,7 @@ pub struct Planned {
     pub desired: Option<Desired>,
     /// The keys that servers shall take, the current one first.
     pub valid: Vec<Valid>,
-    /// Its status.
+    /// Its status by what was seen: a key that is to be written now is told once it is there.
     pub status: ApiKeyStatus,
     /// For people.
     pub notes: Vec<Note>,
@@ -138,6 +138,7 @@ impl Look<'_> {
         let held = ours.filter(|_| before.is_some()).and_then(|secret| held::text(secret, "key"));
         let mark = made.as_deref().and_then(Mark::of);
         let notes = mark.iter().filter_map(|mark| self.news(&name, ours, before.as_ref(), &mark.id)).collect();
+        let seen = before.clone();
         let after = match (before, mark) {
             (Some(mut history), Some(mark)) => {
                 history.turn(mark, self.now);
@@ -157,12 +158,15 @@ impl Look<'_> {
             data: vec![("key", key.to_owned())],
             annotations: held_keys::annotations(&after, self.rule).into_iter().chain(remembered).collect(),
         };
-        Planned {
-            desired: held::write(self.api_key, &self.api_key.spec.backend_ref.name, ours, content),
-            notes,
-            again: after.next(self.rule, self.now),
-            ..self.held(&after, message)
-        }
+        let desired = held::write(self.api_key, &self.api_key.spec.backend_ref.name, ours, content);
+        let again = after.next(self.rule, self.now);
+        let Planned { valid, status, .. } = self.held(&after, message.clone());
+        let status = match (&desired, seen) {
+            (None, _) => status,
+            (Some(_), Some(seen)) => self.held(&seen, message).status,
+            (Some(_), None) => self.status(None, Reason::Pending, "the key is being made".to_owned()),
+        };
+        Planned { desired, valid, status, notes, again }
     }
 
     /// What people hear of a new key; nothing of a first one.

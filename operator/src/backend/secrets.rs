@@ -29,7 +29,7 @@ pub struct Secrets {
     pub desired: Vec<Desired>,
     /// The status of each ApiKey that names the Backend.
     pub api_keys: Vec<(String, ApiKeyStatus)>,
-    /// Ids and states.
+    /// Ids and states, as they were seen: what is to be written now is told once it is there.
     pub keys: KeysStatus,
     /// When the next step is due.
     pub again: Option<Duration>,
@@ -57,7 +57,9 @@ pub fn secrets(seen: &Observed, now: Timestamp) -> Secrets {
     }
     // A hash is published after its key is kept.
     parts.push(hashes);
-    secrets.again = parts.iter().filter_map(|part| part.again).min();
+    let writes = !look.frozen && parts.iter().any(|part| part.desired.is_some());
+    let after = writes.then_some(SETTLE);
+    secrets.again = parts.iter().filter_map(|part| part.again).chain(after).min();
     for part in parts {
         if look.frozen {
             secrets.overdue.extend(part.overdue);
@@ -105,7 +107,7 @@ impl<'a> Look<'a> {
 struct Part {
     /// The Secret, when it has to change.
     desired: Option<Desired>,
-    /// Its keys.
+    /// Its keys, as they were seen.
     status: Vec<KeyStatus>,
     again: Option<Duration>,
     notes: Vec<Note>,
@@ -115,6 +117,9 @@ struct Part {
 
 /// How soon to look again for what no watch tells.
 const SOON: Duration = Duration::from_secs(10);
+
+/// How soon to look at what was written.
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// How soon to look again for what only a person can change.
 const LATER: Duration = Duration::from_secs(60);

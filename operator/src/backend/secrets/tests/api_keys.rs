@@ -14,7 +14,7 @@ impl World {
     }
 
     fn add(&mut self, name: &str, spec: ApiKeySpec) {
-        let backend_ref = BackendRef { name: "shop".to_owned(), ..BackendRef::default() };
+        let backend_ref = BackendRef { name: "shop".to_owned() };
         let mut key = ApiKey::new(name, ApiKeySpec { backend_ref, ..spec });
         key.metadata.namespace = Some("default".to_owned());
         key.metadata.uid = Some(format!("k-{name}"));
@@ -69,6 +69,8 @@ fn is(status: &str, reason: &str) -> (String, String) {
 #[test]
 fn a_key_and_its_hash_are_made_together() {
     let mut world = World::keyed(spec(None, None, Some("90d")));
+    let (_, status) = world.look().api_keys.remove(0);
+    assert_eq!((status.conditions[0].reason.as_str(), status.key_id), ("Pending", None), "not before it is there");
     let planned = world.pass();
     let names: Vec<&str> = planned.desired.iter().map(|desired| desired.name.as_str()).collect();
     assert_eq!(names, ["shop-admin-key", "reader", "shop-api-keys"], "the key before its hash");
