@@ -166,6 +166,12 @@ fn an_api_key_that_is_gone_is_revoked() {
     world.pass();
     let keys = [world.key("reader"), world.key("token")];
     assert_eq!(world.takes(&keys), [true, true]);
+    let digits =
+        [keys.to_vec(), world.keys()].concat().into_iter().map(|key| key.rsplit('_').next().unwrap().to_owned());
+    let mut digits: Vec<String> = digits.collect();
+    digits.sort();
+    digits.dedup();
+    assert_eq!(digits.len(), 3, "keys of one pass have nothing in common");
     world.seen.api_keys.remove(0);
     world.pass();
     assert_eq!(world.takes(&keys), [false, true]);
