@@ -181,12 +181,35 @@ async fn tell_others(
             memory.told.insert(name.clone(), (version, status.clone()));
         }
     }
+    tell_api_keys(context, seen, planned, memory).await?;
     for (name, status) in &planned.plans {
         let Some(plan) = seen.plans.iter().find(|one| one.name_any() == *name) else { continue };
         tell::tell(context, plan, plan.status.as_ref(), status).await?;
     }
     for one in &seen.unreadable {
         tell::unreadable(context, &seen.backend.namespace().unwrap_or_default(), one, now).await?;
+    }
+    Ok(())
+}
+
+/// Tells ApiKeys how they are, and counts when their keys end.
+async fn tell_api_keys(
+    context: &Context,
+    seen: &Observed,
+    planned: &Planned,
+    memory: &mut Memory,
+) -> Result<(), Error> {
+    let namespace = seen.backend.namespace().unwrap_or_default();
+    let named = |name: &String| planned.api_keys.iter().any(|(known, _)| known == name);
+    for gone in memory.keys.iter().filter(|name| !named(name)) {
+        context.metrics.key(&namespace, gone, None);
+    }
+    memory.keys = planned.api_keys.iter().map(|(name, _)| name.clone()).collect();
+    for (name, status) in &planned.api_keys {
+        let ends = status.expires_at.as_ref().and_then(|end| end.parse().ok());
+        context.metrics.key(&namespace, name, ends);
+        let Some(key) = seen.api_keys.iter().find(|one| one.name_any() == *name) else { continue };
+        tell::tell(context, &**key, key.status.as_ref(), status).await?;
     }
     Ok(())
 }
