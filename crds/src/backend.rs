@@ -154,7 +154,8 @@ pub struct BackendSpec {
     /// How clients reach the API. Absent: by a Service of type ClusterIP on port 80.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expose: Option<ExposeSpec>,
-    /// CPU and memory of each server, such as `requests: {cpu: 250m, memory: 64Mi}`.
+    /// CPU and memory of each server, such as `requests: {cpu: 250m, memory: 64Mi}`. Of what is said nothing of, 100m
+    /// and 64Mi are requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourcesSpec>,
     /// What the servers' pods have beside what the operator gives them: where they run, their annotations, variables

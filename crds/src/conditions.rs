@@ -101,6 +101,8 @@ pub enum Reason {
     Terminating,
     /// An object of the Backend's name belongs to someone else.
     ObjectConflict,
+    /// The API server does not take an object of the Backend: it is against a quota, a policy or a rule.
+    Refused,
     /// The Backend's documents are larger than ConfigMaps may be.
     DocumentsTooLarge,
     /// The spec says something that only the operator could judge to be wrong.

@@ -1,9 +1,33 @@
 //! The reconciliation of a Backend: observe, plan, apply, tell.
 //!
-//! Only `observe` and `apply` talk to the cluster.
+//! Called by `controllers` for each Backend that something happened to. Only `observe`, `apply` and `tell` talk to the
+//! cluster; the rest is pure.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use kube::core::PartialObjectMeta;
+use kube::runtime::controller::Action;
+use mainstay_crds::backend::Backend;
+use mainstay_crds::conditions::{Reason, Type};
+
+use self::apply::Writer;
+use self::memory::Memory;
+use self::observed::{Observed, SecretState};
+use self::planned::Planned;
+use crate::backoff;
+use crate::cluster::Error;
+use crate::context::{Context, Key, Scope};
+use crate::settings::Settings;
+
+pub mod apply;
+pub mod compare;
 pub mod documents;
+pub mod memory;
 pub mod migration;
+pub mod observe;
 pub mod observed;
 pub mod plan;
 pub mod planned;
@@ -11,3 +35,153 @@ pub mod release;
 pub mod report;
 pub mod secrets;
 pub mod status;
+pub mod tell;
+
+/// However quiet it is: Secrets are not watched, and a watch may lose something.
+const LOOK_AGAIN: Duration = Duration::from_secs(600);
+/// While a Secret of the database is wrong, or a place in the fleet is waited for.
+const LOOK_SOON: Duration = Duration::from_secs(15);
+/// One reconciliation takes no longer; it is begun anew then.
+const LONGEST: Duration = Duration::from_secs(120);
+
+/// What the caches hold of a Backend: that there is one.
+pub type Known = PartialObjectMeta<Backend>;
+
+/// Brings one Backend a step further, and says when to look again.
+pub async fn reconcile(known: Arc<Known>, scope: Arc<Scope>) -> Result<Action, Error> {
+    let context = &*scope.context;
+    let key: Key = (known.namespace().unwrap_or_default(), known.name_any());
+    let ready = async { scope.collections.wait_until_ready().await.and(scope.api_keys.wait_until_ready().await) };
+    ready.await.map_err(|error| Error::Own(error.to_string()))?;
+    context.metrics.queue.inc();
+    let turn = context.turns.acquire().await;
+    context.metrics.queue.dec();
+    let _turn = turn.map_err(|error| Error::Own(error.to_string()))?;
+    context.metrics.in_flight.inc();
+    let began = Instant::now();
+    let done = tokio::time::timeout(LONGEST, step(&scope, &key)).await;
+    let done = done.unwrap_or_else(|_| Err(Error::Late("the reconciliation".to_owned())));
+    context.metrics.in_flight.dec();
+    context.metrics.seconds.observe(began.elapsed().as_secs_f64());
+    context.metrics.reconciles.with_label_values(&[if done.is_ok() { "ok" } else { "error" }]).inc();
+    if done.is_ok() {
+        context.failures.forget(&key);
+    }
+    done
+}
+
+/// How long to wait after a failure.
+pub fn failed(known: Arc<Known>, error: &Error, scope: Arc<Scope>) -> Action {
+    let key: Key = (known.namespace().unwrap_or_default(), known.name_any());
+    let wait = scope.context.failures.failed(key.clone());
+    let again = wait.as_secs_f64();
+    match error {
+        Error::Changed(_) => tracing::info!(namespace = key.0, name = key.1, %error, again, "looking again"),
+        _ => tracing::warn!(namespace = key.0, name = key.1, %error, again, "a reconciliation failed"),
+    }
+    Action::requeue(wait)
+}
+
+async fn step(scope: &Scope, key: &Key) -> Result<Action, Error> {
+    let context = &*scope.context;
+    let now = Timestamp::now();
+    let Some(backend) = observe::backend(context, &key.0, &key.1).await? else {
+        context.forget(key);
+        return Ok(Action::await_change());
+    };
+    let backend = match backend.0 {
+        Ok(backend) => Arc::new(backend),
+        Err(invalid) => {
+            let message = format!("this operator cannot read it: {}", invalid.error);
+            tell::refuse(context, &key.0, &key.1, Reason::InvalidSpec, &message, now).await?;
+            return Ok(Action::requeue(backoff::spread(LOOK_AGAIN, backoff::random())));
+        }
+    };
+    let mut memory = context.remember(key, backend.uid().as_deref().unwrap_or_default());
+    let done = carry_out(scope, key, backend, &mut memory, now).await;
+    context.keep(key.clone(), memory);
+    done
+}
+
+async fn carry_out(
+    scope: &Scope,
+    key: &Key,
+    backend: Arc<Backend>,
+    memory: &mut Memory,
+    now: Timestamp,
+) -> Result<Action, Error> {
+    let context = &*scope.context;
+    let (seen, live) = observe::observe(scope, backend, memory, now).await?;
+    let settings = settings(context, key, &seen);
+    let planned = plan::plan(&seen, &settings, now);
+    let mut writer =
+        Writer { context, namespace: &key.0, backend: &key.1, seen: &seen, live: &live, memory: &mut *memory };
+    let applied = writer.apply(&planned.desired, &planned.doomed).await;
+    let obstacles = applied.as_deref().unwrap_or_default();
+    let status = tell::with_obstacles(planned.status.clone(), &seen.backend, obstacles, now);
+    tell::tell(context, &*seen.backend, seen.backend.status.as_ref(), &status).await?;
+    tell_others(context, &seen, &planned, memory).await?;
+    tell::say(context, &seen.backend, &planned.notes, &memory.notes).await;
+    memory.notes.clone_from(&planned.notes);
+    let plan = status.plan.as_ref();
+    let plan = seen.plans.iter().find(|one| plan.is_some_and(|plan| one.name_any() == plan.name));
+    let created = plan.and_then(|plan| plan.metadata.creation_timestamp.as_ref()).map(|time| time.0);
+    context.metrics.backend(&key.0, &key.1, &status, created);
+    applied?;
+    let waits = settings.server_image != context.settings.server_image
+        || seen.database.iter().any(|secret| secret.state != SecretState::Usable);
+    Ok(Action::requeue(again(planned.again, waits)))
+}
+
+/// The operator's settings, with the image that a Backend without one may follow now.
+fn settings(context: &Context, key: &Key, seen: &Observed) -> Settings {
+    let mut settings = context.settings.clone();
+    if seen.backend.spec.image.is_some() {
+        context.fleet.forget(key);
+        return settings;
+    }
+    let status = seen.backend.status.as_ref();
+    let ready = status.is_some_and(|status| {
+        let ready = |kind: &str, is: &str| kind == Type::Ready.as_str() && is == "True";
+        status.conditions.iter().any(|condition| ready(&condition.kind, &condition.status))
+    });
+    let running = status.and_then(|status| status.image.as_deref());
+    settings.server_image = context.fleet.image(key, &context.settings.server_image, running, ready).to_owned();
+    settings
+}
+
+async fn tell_others(context: &Context, seen: &Observed, planned: &Planned, memory: &mut Memory) -> Result<(), Error> {
+    for (name, status) in &planned.collections {
+        let Some(collection) = seen.collections.iter().find(|one| one.name_any() == *name) else { continue };
+        if let Some(version) = tell::tell(context, &**collection, collection.status.as_ref(), status).await?
+            && let Ok(version) = version.parse()
+        {
+            memory.told.insert(name.clone(), (version, status.clone()));
+        }
+    }
+    for (name, status) in &planned.plans {
+        let Some(plan) = seen.plans.iter().find(|one| one.name_any() == *name) else { continue };
+        tell::tell(context, plan, plan.status.as_ref(), status).await?;
+    }
+    Ok(())
+}
+
+fn again(planned: Option<Duration>, waits: bool) -> Duration {
+    let usual = backoff::spread(if waits { LOOK_SOON } else { LOOK_AGAIN }, backoff::random());
+    // What is due now is due after this round.
+    planned.map_or(usual, |due| due.clamp(Duration::from_millis(50), usual))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_comes_first() {
+        let at = |planned: Option<u64>, waits| again(planned.map(Duration::from_secs), waits);
+        assert_eq!(at(Some(3), false), Duration::from_secs(3));
+        assert_eq!(at(Some(0), false), Duration::from_millis(50));
+        assert!(at(Some(86_400), false) <= LOOK_AGAIN);
+        assert!(at(None, false) >= LOOK_AGAIN.mul_f64(0.75) && at(None, true) <= LOOK_SOON);
+    }
+}

@@ -13,11 +13,25 @@ use mainstay_crds::collection::Collection;
 use mainstay_crds::migration_plan::MigrationPlan;
 use serde_json::Value as Json;
 
+pub mod install;
+
 /// Names of the definitions, and of their files less `.yaml`.
 pub const NAMES: [&str; 4] = ["api_key", "backend", "collection", "migration_plan"];
 
-/// The definition of that name.
+/// Counts the published forms of the definitions. A change of any of them that an older operator or an older document
+/// would notice raises it.
+pub const VERSION: u32 = 1;
+
+/// Where a definition says it.
+pub const VERSION_ANNOTATION: &str = "mainstay.dev/crd-version";
+
+/// The definition of that name as YAML.
 pub fn one(name: &str) -> Result<String, Box<dyn Error>> {
+    Ok(yaml_serde::to_string(&definition(name)?)?)
+}
+
+/// The definition of that name, with its version.
+pub fn definition(name: &str) -> Result<Json, Box<dyn Error>> {
     let definition = match name {
         "api_key" => ApiKey::crd(),
         "backend" => Backend::crd(),
@@ -28,7 +42,8 @@ pub fn one(name: &str) -> Result<String, Box<dyn Error>> {
     // Through JSON, whose objects are sorted: the text does not depend on the order of fields in types.
     let mut definition = serde_json::to_value(definition)?;
     plain(&mut definition);
-    Ok(yaml_serde::to_string(&definition)?)
+    definition["metadata"]["annotations"][VERSION_ANNOTATION] = VERSION.to_string().into();
+    Ok(definition)
 }
 
 /// Says only what API servers know and people read: no formats such as `uint32`, of which they warn, whole numbers as
@@ -78,7 +93,7 @@ pub fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
 mod tests {
     use super::*;
 
-    fn definition(name: &str) -> Json {
+    fn read(name: &str) -> Json {
         yaml_serde::from_str(&one(name).unwrap()).unwrap()
     }
 
@@ -124,7 +139,7 @@ mod tests {
     #[test]
     fn schemas_are_structural_and_hold_no_default() {
         for name in NAMES {
-            let definition = definition(name);
+            let definition = read(name);
             let schema = definition.pointer("/spec/versions/0/schema/openAPIV3Schema").unwrap();
             let mut broken = Vec::new();
             structural(schema, name, &mut broken);
@@ -145,7 +160,7 @@ mod tests {
                 free(items, path, found);
             }
         }
-        let definition = definition("collection");
+        let definition = read("collection");
         let schema = definition.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec").unwrap();
         let mut found = Vec::new();
         free(schema, "", &mut found);

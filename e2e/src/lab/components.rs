@@ -38,7 +38,7 @@ pub struct Component {
 enum Ready {
     /// `ctr` gets an answer.
     Containerd,
-    /// `kubectl` with these words succeeds and prints the last.
+    /// `kubectl` with these words prints the last.
     Prints(&'static [&'static str], &'static str),
     /// What waits for another component, or for its own effect, shows it.
     Alive,
@@ -98,7 +98,7 @@ const REST: &[Component] = &[
             --use-service-account-credentials --horizontal-pod-autoscaler-sync-period=3s \
             --horizontal-pod-autoscaler-cpu-initialization-period=10s \
             --horizontal-pod-autoscaler-initial-readiness-delay=5s",
-        ready: Ready::Alive,
+        ready: Ready::Prints(&["get", "serviceaccount", "default", "-o", "name"], "serviceaccount/default"),
     },
     Component {
         name: "scheduler",

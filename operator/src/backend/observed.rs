@@ -27,6 +27,9 @@ pub struct Observed {
     pub namespace_terminating: bool,
     /// The Collections that name it, by name; none that is being deleted.
     pub collections: Vec<Arc<Collection>>,
+    /// Collections of the namespace that this operator cannot read, whichever Backend they name. They are there: one
+    /// that was accepted goes on as it was accepted last.
+    pub unreadable: Vec<Unreadable>,
     /// The ApiKeys that name it, by name; none that is being deleted.
     pub api_keys: Vec<Arc<ApiKey>>,
     /// `<backend>`, when there is one.
@@ -70,6 +73,17 @@ pub struct Observed {
     pub apis: Apis,
     /// Random bytes that nobody else has seen, for keys.
     pub entropy: Entropy,
+}
+
+/// A Collection that this operator cannot read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// metadata.name.
+    pub name: String,
+    /// metadata.generation.
+    pub generation: Option<i64>,
+    /// Why.
+    pub problem: String,
 }
 
 /// The name alone: the Secrets in it are never printed.

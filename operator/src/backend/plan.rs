@@ -14,6 +14,7 @@ use super::release::Release;
 use super::secrets::{self, Secrets};
 use super::status;
 use crate::desired::{Desired, Doomed};
+use crate::kind;
 use crate::settings::Settings;
 
 pub mod config;
@@ -79,7 +80,7 @@ pub fn plan(seen: &Observed, settings: &Settings, now: Timestamp) -> Planned {
     let needed = NEEDED.iter().filter_map(|plan| plan(&inputs));
     let objects = OBJECTS.iter().filter_map(|plan| plan(&inputs));
     planned.desired = documents.into_iter().chain(secrets).chain(needed).chain(steps).chain(objects).collect();
-    planned.doomed = gone(seen, &planned.desired).chain(doomed).collect();
+    planned.doomed = gone(&inputs, &planned.desired).chain(doomed).collect();
     planned.notes = [said_of_documents, said_of_keys, said_of_schema].concat();
     planned
 }
@@ -99,11 +100,13 @@ const OBJECTS: [fn(&Inputs<'_>) -> Option<Desired>; 8] = [
     service_monitor::plan,
 ];
 
-/// What is there and no longer planned.
-fn gone<'a>(seen: &'a Observed, desired: &'a [Desired]) -> impl Iterator<Item = Doomed> + 'a {
-    seen.present.iter().filter_map(|(kind, metadata)| {
+/// What is there and no longer planned. While it is not known what servers shall run, those that run stay as they are.
+fn gone<'a>(inputs: &'a Inputs<'_>, desired: &'a [Desired]) -> impl Iterator<Item = Doomed> + 'a {
+    let running = [&kind::DEPLOYMENT, &kind::STATEFUL_SET, &kind::PDB, &kind::HPA];
+    inputs.seen.present.iter().filter_map(move |(kind, metadata)| {
         let (name, uid) = (metadata.name.clone()?, metadata.uid.clone()?);
         let planned = desired.iter().any(|object| object.kind == *kind && object.name == name);
-        (!planned && metadata.deletion_timestamp.is_none()).then_some(Doomed { kind, name, uid })
+        let kept = planned || (inputs.release.is_none() && running.contains(kind));
+        (!kept && metadata.deletion_timestamp.is_none()).then_some(Doomed { kind, name, uid })
     })
 }

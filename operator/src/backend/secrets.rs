@@ -13,8 +13,11 @@ use super::observed::Observed;
 use crate::desired::{Desired, Note};
 
 mod admin_key;
+mod api_keys;
 pub mod held;
 pub mod history;
+mod jwk;
+mod jwt_keys;
 
 /// The key material of a Backend.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,12 +37,11 @@ pub struct Secrets {
 /// The keys as they shall be.
 pub fn secrets(seen: &Observed, now: Timestamp) -> Secrets {
     let look = Look::new(seen, now);
-    let admin = admin_key::plan(&look);
-    let parts = [admin];
-    let mut secrets = Secrets { again: parts.iter().filter_map(|part| part.again).min(), ..Secrets::default() };
-    let [admin] = parts;
-    secrets.keys = KeysStatus { admin: admin.status.clone(), jwt: Vec::new() };
-    for part in [admin] {
+    let mut parts = [admin_key::plan(&look), jwt_keys::plan(&look), api_keys::plan(&look)];
+    let [admin, jwt, _] = parts.each_mut().map(|part| std::mem::take(&mut part.status));
+    let again = parts.iter().filter_map(|part| part.again).min();
+    let mut secrets = Secrets { keys: KeysStatus { admin, jwt }, again, ..Secrets::default() };
+    for part in parts {
         if look.frozen {
             secrets.overdue.extend(part.overdue);
         } else {
@@ -51,8 +53,8 @@ pub fn secrets(seen: &Observed, now: Timestamp) -> Secrets {
 }
 
 /// Whether a step of a rotation waits for what pods report, so that `observe` has to ask them.
-pub fn asks_pods(_seen: &Observed, _now: Timestamp) -> bool {
-    false
+pub fn asks_pods(seen: &Observed, now: Timestamp) -> bool {
+    jwt_keys::asks_pods(&Look::new(seen, now))
 }
 
 /// What the planner of one Secret looks at.
@@ -90,12 +92,15 @@ struct Part {
 /// How soon to look again for what no watch tells.
 const SOON: Duration = Duration::from_secs(10);
 
+/// How soon to look again for what only a person can change.
+const LATER: Duration = Duration::from_secs(60);
+
 impl Part {
     /// The Secret's name is taken by another's.
     fn conflict(name: &str) -> Part {
         let message =
             format!("Secret {name} was not made by this Backend and is left as it is; delete it or rename it");
-        Part { notes: vec![Part::warning("ObjectConflict", message)], ..Part::soon() }
+        Part { notes: vec![Part::warning("ObjectConflict", message)], again: Some(LATER), ..Part::default() }
     }
 
     /// Nothing can be done now.
@@ -111,3 +116,6 @@ impl Part {
         Note { warning: true, ..Part::note(reason, message) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,13 +39,19 @@ pub fn selector(backend: &str) -> Json {
 
 /// The template of the servers' pods.
 pub fn template(inputs: &Inputs<'_>, release: &Release) -> Json {
-    let mut annotations = json!(pods(inputs.backend).annotations);
-    annotations[DOCUMENTS_ANNOTATION] = json!(release.documents);
+    let annotations = annotations(inputs.backend, release);
     let mut metadata = json!({ "annotations": annotations, "labels": selector(&inputs.name()) });
     for (key, value) in labels(&inputs.name()) {
         metadata["labels"][key] = json!(value);
     }
     json!({ "metadata": metadata, "spec": spec(inputs, release, &Role::Server) })
+}
+
+/// The annotations of a pod: the user's, which steer what else the cluster puts into pods, and ours.
+pub fn annotations(backend: &Backend, release: &Release) -> Json {
+    let mut annotations = json!(pods(backend).annotations);
+    annotations[DOCUMENTS_ANNOTATION] = json!(release.documents);
+    annotations
 }
 
 /// The `spec` of a pod. Members that are null or empty mean absent.
@@ -193,7 +199,8 @@ fn environment(backend: &Backend, role: &Role) -> Vec<Json> {
     own.chain([instance]).chain(theirs.map(|variable| json!(variable))).collect()
 }
 
-fn documents_folder() -> String {
+/// Where the documents are, of servers and of Jobs.
+pub fn documents_folder() -> String {
     format!("{ETC}/documents")
 }
 

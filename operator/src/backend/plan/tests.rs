@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::backend::observed::Apis;
 use crate::desired::How;
-use crate::kind;
 
 mod fields;
 mod form;
@@ -62,6 +62,22 @@ fn job(inputs: &Inputs<'_>, release: &Release) -> Desired {
     let pod = pod::spec(inputs, release, &pod::Role::Migration(arguments.to_vec()));
     let content = json!({ "spec": { "template": { "spec": pod } } });
     Desired::new(inputs.backend, &kind::JOB, "demo-plan".to_owned(), "demo", content, How::Create)
+}
+
+/// What goes when these objects are there and those are planned.
+fn doomed(before: &[Desired], after: &[Desired], release: Option<&Release>) -> Vec<(&'static str, String)> {
+    let metadata =
+        |name: &String| ObjectMeta { name: Some(name.clone()), uid: Some("1".to_owned()), ..ObjectMeta::default() };
+    let present = before.iter().map(|object| (object.kind, metadata(&object.name))).collect();
+    let seen = Observed { present, ..Observed::default() };
+    let inputs = Inputs { backend: &seen.backend, seen: &seen, settings: &Settings::for_tests(), release };
+    gone(&inputs, after).map(|doomed| (doomed.kind.kind, doomed.name)).collect()
+}
+
+/// The release of every spec with an image.
+fn release(backend: &Backend) -> Option<Release> {
+    let image = backend.spec.image.clone()?;
+    Some(Release { image, documents: "0123456789ab".to_owned(), parts: 2 })
 }
 
 /// The objects of a spec.

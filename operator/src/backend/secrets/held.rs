@@ -30,26 +30,27 @@ const SKEW: Duration = Duration::from_secs(300);
 pub enum Found<'a> {
     /// There is none.
     Absent,
-    /// It belongs to someone else, or to a namesake of the owner that is gone.
+    /// It belongs to someone else.
     Foreign,
-    /// It is ours and on its way out.
+    /// It is on its way out, by itself or with a namesake of the owner that is gone.
     Leaving,
     /// It is ours.
     Ours(&'a Secret),
 }
 
 /// Whose a Secret is, as its controller says.
-pub fn found<'a, K: Resource>(owner: &K, secret: Option<&'a Secret>) -> Found<'a> {
+pub fn found<'a, K>(owner: &K, secret: Option<&'a Secret>) -> Found<'a>
+where
+    K: Resource<DynamicType = ()>,
+{
     let Some(secret) = secret else { return Found::Absent };
     let controller = secret.owner_references().iter().find(|reference| reference.controller == Some(true));
-    let uid = owner.meta().uid.as_deref();
-    match controller {
-        Some(controller) if uid == Some(controller.uid.as_str()) => match secret.metadata.deletion_timestamp {
-            Some(_) => Found::Leaving,
-            None => Found::Ours(secret),
-        },
-        _ => Found::Foreign,
+    let Some(controller) = controller else { return Found::Foreign };
+    if controller.kind != K::kind(&()) || owner.meta().name.as_ref() != Some(&controller.name) {
+        return Found::Foreign;
     }
+    let ours = owner.meta().uid.as_ref() == Some(&controller.uid);
+    if ours && secret.metadata.deletion_timestamp.is_none() { Found::Ours(secret) } else { Found::Leaving }
 }
 
 /// What shall be in a Secret.

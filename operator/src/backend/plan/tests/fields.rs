@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use mainstay_crds::backend::*;
 
 use super::*;
@@ -378,15 +377,8 @@ fn every_field_shows_and_goes() {
         for (before, after) in [(&with, &plain), (&plain, &with)] {
             let lost =
                 before.iter().filter(|old| !after.iter().any(|new| new.kind == old.kind && new.name == old.name));
-            let metadata = |name: &str| ObjectMeta {
-                name: Some(name.to_owned()),
-                uid: Some("1".to_owned()),
-                ..ObjectMeta::default()
-            };
-            let present = before.iter().map(|object| (object.kind, metadata(&object.name))).collect();
-            let seen = Observed { present, ..Observed::default() };
-            let doomed: Vec<_> = gone(&seen, after).map(|doomed| (doomed.kind, doomed.name)).collect();
-            assert_eq!(doomed, lost.map(|old| (old.kind, old.name.clone())).collect::<Vec<_>>(), "{name}");
+            let lost: Vec<_> = lost.map(|old| (old.kind.kind, old.name.clone())).collect();
+            assert_eq!(doomed(before, after, release(&backend(&spec)).as_ref()), lost, "{name}");
         }
     }
 }

@@ -122,6 +122,21 @@ fn before_the_first_schema_nothing_runs() {
 }
 
 #[test]
+fn servers_stay_while_nobody_knows_what_they_shall_run() {
+    let before = of(&json!({ "autoscaling": { "max": 3 }, "expose": { "ingress": { "host": "h" } } }));
+    let mut unknown = backend(&json!({ "networkPolicy": { "enabled": false } }));
+    unknown.spec.image = None;
+    let after = objects(&seen(unknown), &Settings::for_tests());
+    let kinds = |release: Option<&Release>| -> Vec<&str> {
+        let gone = doomed(&before, &after, release).into_iter().map(|(kind, _)| kind);
+        gone.filter(|kind| !["ConfigMap", "Job"].contains(kind)).collect()
+    };
+    assert_eq!(kinds(None), ["NetworkPolicy", "Ingress"]);
+    let all = ["NetworkPolicy", "Deployment", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Ingress"];
+    assert_eq!(kinds(release(&backend(&json!({}))).as_ref()), all);
+}
+
+#[test]
 fn kinds_that_the_cluster_lacks_wait() {
     let (_, spec) = specs().pop().unwrap();
     let mut seen = seen(backend(&spec));
