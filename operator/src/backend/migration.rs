@@ -10,13 +10,31 @@ use mainstay_crds::conditions::Reason;
 use mainstay_crds::migration_plan::MigrationPlanStatus;
 
 use super::documents::Documents;
-use super::observed::Observed;
+use super::observed::{Observed, SecretState};
 use super::release::Release;
 use crate::desired::{Desired, Doomed, Note};
 use crate::settings::Settings;
 
+mod applied;
+mod contract;
+mod course;
+mod expand;
+mod failure;
+mod garbage;
+mod gate;
+mod job;
+mod planning;
+mod plans;
+mod progress;
+mod rollout;
+mod settle;
+mod target;
+mod window;
+
+use course::Course;
+
 /// The next step of the way.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Migration {
     /// What servers shall run now; `None` before the first schema is there.
     pub release: Option<Release>,
@@ -53,21 +71,71 @@ pub struct Wait {
 
 /// The next step, from what was seen.
 pub fn migration(
-    _seen: &Observed,
-    _settings: &Settings,
-    _documents: &Documents,
-    _now: k8s_openapi::jiff::Timestamp,
+    seen: &Observed,
+    settings: &Settings,
+    documents: &Documents,
+    now: k8s_openapi::jiff::Timestamp,
 ) -> Migration {
-    Migration {
-        release: None,
-        desired: Vec::new(),
-        doomed: Vec::new(),
-        plans: Vec::new(),
-        waits: None,
-        contract: None,
-        schema: None,
-        plan: None,
-        notes: Vec::new(),
-        again: None,
+    let mut course = Course::new(seen, settings, documents, now);
+    if course.is_embedded() {
+        return course.embedded();
+    }
+    course.take_results();
+    let runs = course.phase_runs();
+    match blocked(seen, documents) {
+        Some(wait) => course.block(wait),
+        None if runs => {}
+        None => course.plan(),
+    }
+    course.contract();
+    let mut way = course.finish();
+    if is_frozen(seen) {
+        (way.desired, way.doomed, way.notes, way.again) = (Vec::new(), Vec::new(), Vec::new(), None);
+    }
+    way
+}
+
+/// Nothing is written but status.
+fn is_frozen(seen: &Observed) -> bool {
+    is_leaving(seen) || seen.backend.spec.suspend == Some(true)
+}
+
+fn is_leaving(seen: &Observed) -> bool {
+    seen.namespace_terminating || seen.backend.metadata.deletion_timestamp.is_some()
+}
+
+/// Why no step is made at all.
+fn blocked(seen: &Observed, documents: &Documents) -> Option<Wait> {
+    let stalled = |reason, message: &str| Some(Wait { reason, message: message.to_owned(), stalled: true });
+    if is_leaving(seen) {
+        let message = "the Backend or its namespace is being deleted".to_owned();
+        return Some(Wait { reason: Reason::Terminating, message, stalled: false });
+    }
+    if seen.backend.spec.suspend == Some(true) {
+        let message = "spec.suspend is set: no step is begun".to_owned();
+        return Some(Wait { reason: Reason::Suspended, message, stalled: false });
+    }
+    if documents.hash.is_empty() {
+        return documents.problem.clone().map(|(reason, message)| Wait { reason, message, stalled: true });
+    }
+    let database = seen.backend.spec.database.as_ref();
+    if database.is_none_or(|database| database.url_from.is_none()) {
+        return stalled(Reason::InvalidSpec, "spec.database names no database: set urlFrom or embedded");
+    }
+    let broken = seen.database.iter().find(|secret| secret.state != SecretState::Usable)?;
+    let (name, key) = (&broken.name, &broken.key);
+    match broken.state {
+        SecretState::Usable => None,
+        SecretState::Missing => stalled(
+            Reason::SecretMissing,
+            &format!("there is no Secret `{name}`; make it, with the database's URL under `{key}`"),
+        ),
+        SecretState::KeyMissing => {
+            stalled(Reason::SecretMissing, &format!("Secret `{name}` has no key `{key}`; put the database's URL there"))
+        }
+        SecretState::Invalid => stalled(
+            Reason::SecretInvalid,
+            &format!("`{key}` of Secret `{name}` is no postgres://user:password@host:5432/name URL"),
+        ),
     }
 }

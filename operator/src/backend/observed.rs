@@ -42,6 +42,8 @@ pub struct Observed {
     pub pods: Vec<Pod>,
     /// The Backend's Jobs.
     pub jobs: Vec<Job>,
+    /// The pods of those Jobs that are not finished.
+    pub job_pods: Vec<Pod>,
     /// What finished Jobs printed, by the Job's name.
     pub reports: BTreeMap<String, Report>,
     /// The Backend's MigrationPlans.
