@@ -51,8 +51,8 @@ pub type Known = PartialObjectMeta<Backend>;
 pub async fn reconcile(known: Arc<Known>, scope: Arc<Scope>) -> Result<Action, Error> {
     let context = &*scope.context;
     let key: Key = (known.namespace().unwrap_or_default(), known.name_any());
-    let ready = async { scope.collections.wait_until_ready().await.and(scope.api_keys.wait_until_ready().await) };
-    ready.await.map_err(|error| Error::Own(error.to_string()))?;
+    let filled = scope.filled.clone().wait_for(|filled| *filled).await.map(drop);
+    filled.map_err(|error| Error::Own(error.to_string()))?;
     context.metrics.queue.inc();
     let turn = context.turns.acquire().await;
     context.metrics.queue.dec();

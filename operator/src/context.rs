@@ -57,6 +57,8 @@ pub struct Scope {
     pub collections: Store<DeserializeGuard<Collection>>,
     /// The ApiKeys, with those that this operator cannot read.
     pub api_keys: Store<DeserializeGuard<ApiKey>>,
+    /// Whether both hold all that there is.
+    pub filled: watch::Receiver<bool>,
 }
 
 impl Context {

@@ -52,19 +52,22 @@ const PODS: Kind = Kind { group: "", version: "v1", kind: "Pod", plural: "pods",
 /// How often a failed word to an orphan is tried again.
 const TRIES: u32 = 5;
 
-/// Caches of one scope.
+/// Caches of one scope, to be waited for once: a store wakes only the last of several that wait for it.
 pub struct Caches {
-    backends: Store<Known>,
+    backends: watch::Receiver<bool>,
     collections: Store<DeserializeGuard<Collection>>,
     api_keys: Store<DeserializeGuard<ApiKey>>,
+    all: watch::Sender<bool>,
 }
 
 impl Caches {
-    /// Waits until all are filled; false when they never will be.
-    pub async fn filled(&self) -> bool {
-        self.backends.wait_until_ready().await.is_ok()
+    /// Waits until all are filled, and lets reconciliations begin; false when they never will be.
+    pub async fn filled(mut self) -> bool {
+        let filled = self.backends.wait_for(|filled| *filled).await.is_ok()
             && self.collections.wait_until_ready().await.is_ok()
-            && self.api_keys.wait_until_ready().await.is_ok()
+            && self.api_keys.wait_until_ready().await.is_ok();
+        self.all.send_replace(filled);
+        filled
     }
 }
 
@@ -78,8 +81,13 @@ pub fn control(
     let mut triggers = Triggers::new();
     let (backends, writer) = store::<Known>();
     let of_class = Config::default().labels(&class_selector(context.settings.class.as_deref()));
-    let stream = reflector(writer, watches.events::<Known>(of_class)).touched_objects();
-    triggers.push(trigger_self(stream, ()).boxed());
+    let (told, backends_filled) = watch::channel(false);
+    let stream = reflector(writer, watches.events::<Known>(of_class)).inspect_ok(move |event| {
+        if matches!(event, watcher::Event::InitDone) {
+            told.send_replace(true);
+        }
+    });
+    triggers.push(trigger_self(stream.touched_objects(), ()).boxed());
     let collections = watches.cached::<Collection>(&mut triggers, |collection| {
         collection.spec.backend_ref.as_ref().map(|to| to.name.clone())
     });
@@ -95,8 +103,10 @@ pub fn control(
             .push(stream::once(wait).map(move |()| Ok(None)).chain(owned.map_ok(Some)).try_filter_map(some).boxed());
     }
     triggers.push(all_on_change(context.apis.clone(), backends.clone()).boxed());
-    let caches = Caches { backends: backends.clone(), collections: collections.clone(), api_keys: api_keys.clone() };
-    let scope = Arc::new(Scope { context, collections, api_keys });
+    let (all, filled) = watch::channel(false);
+    let caches =
+        Caches { backends: backends_filled, collections: collections.clone(), api_keys: api_keys.clone(), all };
+    let scope = Arc::new(Scope { context, collections, api_keys, filled });
     (caches, work(triggers, backends, scope, namespace.unwrap_or_default(), stop))
 }
 
