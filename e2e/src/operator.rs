@@ -49,6 +49,8 @@ impl Operator {
             .arg("run")
             .args(["--namespaces", &here.name, "--class", &here.name, "--own-namespace", &here.name])
             .args(["--server-image", SERVER_IMAGE, "--listen", "127.0.0.1:0", "--log-format", "json"])
+            // A killed one would hold its lease for fifteen seconds; the tests of the lease are elsewhere.
+            .args(["--leader-election", "false"])
             .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::parameter::Parameter;
 use super::*;
 use crate::documents;
+use crate::service::keys::hash;
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
     let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -144,15 +145,18 @@ fn secrets_come_from_files_and_are_never_shown() {
     let path = file.path().to_str().unwrap();
     let variables = [("MAINSTAY_ADMIN_KEY_FILE", path), ("MAINSTAY_DATABASE_URL", "postgres://ann:s3cret@h/d")];
     let resolved = resolve(&flags(&[]), &environment(&variables), None).unwrap();
-    assert_eq!(resolved.settings.admin_key.reveal(), Some("s3cret-s3cret-s3cret-s3cret"));
+    assert_eq!(resolved.settings.admin_key.hashes(), [hash("s3cret-s3cret-s3cret-s3cret")]);
     let shown: String = resolved.rows().map(|(_, value, origin)| format!("{value} {}\n", origin.as_str())).collect();
     assert!(shown.contains("******** file") && shown.contains("postgres://h/d environment"), "{shown}");
     assert!(!format!("{shown}{resolved:?}").contains("s3cret"));
+    assert_eq!(resolved.settings.files.get("adminKey"), Some(&PathBuf::from(path)));
 
     let both = problems(&[], &[("MAINSTAY_ADMIN_KEY", "x"), ("MAINSTAY_ADMIN_KEY_FILE", path)], None);
     assert_eq!(both, ["MAINSTAY_ADMIN_KEY and MAINSTAY_ADMIN_KEY_FILE are both set: unset one of them"]);
     let missing = problems(&[], &[("MAINSTAY_ADMIN_KEY_FILE", "/nowhere/key")], None);
     assert!(missing[0].starts_with("MAINSTAY_ADMIN_KEY_FILE: cannot read `/nowhere/key`"), "{missing:?}");
+    let inline = problems(&[], &[("MAINSTAY_API_KEYS", "x")], None);
+    assert_eq!(inline, ["MAINSTAY_API_KEYS is not read: give MAINSTAY_API_KEYS_FILE"]);
     let short = problems(&[("adminKey", "tooshort")], &[], None);
     assert!(!short[0].contains("tooshort"), "{short:?}");
 }
