@@ -25,7 +25,6 @@ use crate::settings::Settings;
 pub mod apply;
 pub mod compare;
 pub mod documents;
-pub mod keys;
 pub mod memory;
 pub mod migration;
 pub mod observe;
@@ -121,8 +120,6 @@ async fn carry_out(
     let mut writer =
         Writer { context, namespace: &key.0, backend: &key.1, seen: &seen, live: &live, memory: &mut *memory };
     let applied = writer.apply(&planned.desired, &planned.doomed).await;
-    let leaving = seen.namespace_terminating || seen.backend.metadata.deletion_timestamp.is_some();
-    let keys = if leaving { Ok(None) } else { keys::keep(&mut writer, now).await };
     let obstacles = applied.as_deref().unwrap_or_default();
     let obstructed = !obstacles.is_empty();
     let status = tell::with_obstacles(planned.status.clone(), &seen.backend, obstacles, now);
@@ -135,15 +132,14 @@ async fn carry_out(
     let created = plan.and_then(|plan| plan.metadata.creation_timestamp.as_ref()).map(|time| time.0);
     context.metrics.backend(&key.0, &key.1, &status, created);
     applied?;
-    let due = planned.again.into_iter().chain(keys?).min();
     let waits = settings.server_image != context.settings.server_image
         || seen.database.iter().any(|secret| secret.state != SecretState::Usable);
     let due = match obstructed {
         // What is in the way is not watched.
-        true => due.into_iter().chain([context.obstacles.failed(key.clone()).max(LEAST)]).min(),
+        true => planned.again.into_iter().chain([context.obstacles.failed(key.clone()).max(LEAST)]).min(),
         false => {
             context.obstacles.forget(key);
-            due
+            planned.again
         }
     };
     Ok(Action::requeue(again(due, waits)))
@@ -209,7 +205,11 @@ async fn tell_api_keys(
         let ends = status.expires_at.as_ref().and_then(|end| end.parse().ok());
         context.metrics.key(&namespace, name, ends);
         let Some(key) = seen.api_keys.iter().find(|one| one.name_any() == *name) else { continue };
-        tell::tell(context, &**key, key.status.as_ref(), status).await?;
+        if let Some(version) = tell::tell(context, &**key, key.status.as_ref(), status).await?
+            && let Ok(version) = version.parse()
+        {
+            memory.told_keys.insert(name.clone(), (version, status.clone()));
+        }
     }
     Ok(())
 }
