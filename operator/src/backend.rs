@@ -65,7 +65,8 @@ pub async fn reconcile(known: Arc<Known>, scope: Arc<Scope>) -> Result<Action, E
     let Ok(_turn) = turn else { return Ok(Action::await_change()) };
     context.metrics.in_flight.inc();
     let began = Instant::now();
-    let done = tokio::time::timeout(LONGEST, step(&scope, &key)).await;
+    // Boxed here: those that wait for their turn hold nothing of it.
+    let done = tokio::time::timeout(LONGEST, Box::pin(step(&scope, &key))).await;
     let done = done.unwrap_or_else(|_| Err(Error::Late("the reconciliation".to_owned())));
     context.metrics.in_flight.dec();
     context.metrics.seconds.observe(began.elapsed().as_secs_f64());
