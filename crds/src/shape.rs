@@ -50,6 +50,11 @@ pub fn number(least: u32, most: u32) -> impl FnMut(&mut Schema) {
     }
 }
 
+/// A number that the scale subresource reads: of null it would tell nothing but that it is none.
+pub fn never_null(schema: &mut Schema) {
+    insert(schema, "type", "integer");
+}
+
 /// A list in which order matters, or whose elements have no name: who applies it owns it whole.
 pub fn list(max: u32, each: impl FnMut(&mut Schema)) -> impl FnMut(&mut Schema) {
     collection("atomic", max, each)
@@ -80,6 +85,11 @@ pub fn map(max: u32, mut each: impl FnMut(&mut Schema)) -> impl FnMut(&mut Schem
 /// An object that its applier owns whole: a part of it means nothing.
 pub fn atomic(schema: &mut Schema) {
     insert(schema, "x-kubernetes-map-type", "atomic");
+}
+
+/// A choice of words, of which each field says what it chooses: kube would print the type's own sentence there.
+pub fn choice(schema: &mut Schema) {
+    schema.remove("description");
 }
 
 /// A list that needs an element.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
+use kube::{Resource, ResourceExt};
 use mainstay_crds::backend::Backend;
 use mainstay_crds::conditions::{Reason, Type};
 
@@ -29,6 +29,7 @@ pub mod memory;
 pub mod migration;
 pub mod observe;
 pub mod observed;
+pub mod owner;
 pub mod plan;
 pub mod planned;
 pub mod release;
@@ -41,6 +42,8 @@ pub mod tell;
 const LOOK_AGAIN: Duration = Duration::from_secs(600);
 /// While a Secret of the database is wrong, or a place in the fleet is waited for.
 const LOOK_SOON: Duration = Duration::from_secs(15);
+/// After something stood in the way.
+const LEAST: Duration = Duration::from_secs(3);
 /// One reconciliation takes no longer; it is begun anew then.
 const LONGEST: Duration = Duration::from_secs(120);
 
@@ -51,8 +54,8 @@ pub type Known = PartialObjectMeta<Backend>;
 pub async fn reconcile(known: Arc<Known>, scope: Arc<Scope>) -> Result<Action, Error> {
     let context = &*scope.context;
     let key: Key = (known.namespace().unwrap_or_default(), known.name_any());
-    let ready = async { scope.collections.wait_until_ready().await.and(scope.api_keys.wait_until_ready().await) };
-    ready.await.map_err(|error| Error::Own(error.to_string()))?;
+    // Without all Collections, those that are missing would look removed.
+    scope.filled.wait().await;
     context.metrics.queue.inc();
     let turn = context.turns.acquire().await;
     context.metrics.queue.dec();
@@ -118,10 +121,11 @@ async fn carry_out(
         Writer { context, namespace: &key.0, backend: &key.1, seen: &seen, live: &live, memory: &mut *memory };
     let applied = writer.apply(&planned.desired, &planned.doomed).await;
     let obstacles = applied.as_deref().unwrap_or_default();
+    let obstructed = !obstacles.is_empty();
     let status = tell::with_obstacles(planned.status.clone(), &seen.backend, obstacles, now);
     tell::tell(context, &*seen.backend, seen.backend.status.as_ref(), &status).await?;
-    tell_others(context, &seen, &planned, memory).await?;
-    tell::say(context, &seen.backend, &planned.notes, &memory.notes).await;
+    tell_others(context, &seen, &planned, memory, now).await?;
+    tell::say(context, &seen.backend.object_ref(&()), &planned.notes, &memory.notes).await;
     memory.notes.clone_from(&planned.notes);
     let plan = status.plan.as_ref();
     let plan = seen.plans.iter().find(|one| plan.is_some_and(|plan| one.name_any() == plan.name));
@@ -130,7 +134,15 @@ async fn carry_out(
     applied?;
     let waits = settings.server_image != context.settings.server_image
         || seen.database.iter().any(|secret| secret.state != SecretState::Usable);
-    Ok(Action::requeue(again(planned.again, waits)))
+    let due = match obstructed {
+        // What is in the way is not watched.
+        true => planned.again.into_iter().chain([context.obstacles.failed(key.clone()).max(LEAST)]).min(),
+        false => {
+            context.obstacles.forget(key);
+            planned.again
+        }
+    };
+    Ok(Action::requeue(again(due, waits)))
 }
 
 /// The operator's settings, with the image that a Backend without one may follow now.
@@ -150,7 +162,13 @@ fn settings(context: &Context, key: &Key, seen: &Observed) -> Settings {
     settings
 }
 
-async fn tell_others(context: &Context, seen: &Observed, planned: &Planned, memory: &mut Memory) -> Result<(), Error> {
+async fn tell_others(
+    context: &Context,
+    seen: &Observed,
+    planned: &Planned,
+    memory: &mut Memory,
+    now: Timestamp,
+) -> Result<(), Error> {
     for (name, status) in &planned.collections {
         let Some(collection) = seen.collections.iter().find(|one| one.name_any() == *name) else { continue };
         if let Some(version) = tell::tell(context, &**collection, collection.status.as_ref(), status).await?
@@ -163,6 +181,9 @@ async fn tell_others(context: &Context, seen: &Observed, planned: &Planned, memo
     for (name, status) in &planned.plans {
         let Some(plan) = seen.plans.iter().find(|one| one.name_any() == *name) else { continue };
         tell::tell(context, plan, plan.status.as_ref(), status).await?;
+    }
+    for one in &seen.unreadable {
+        tell::unreadable(context, &seen.backend.namespace().unwrap_or_default(), one, now).await?;
     }
     Ok(())
 }
@@ -184,7 +205,11 @@ async fn tell_api_keys(
         let ends = status.expires_at.as_ref().and_then(|end| end.parse().ok());
         context.metrics.key(&namespace, name, ends);
         let Some(key) = seen.api_keys.iter().find(|one| one.name_any() == *name) else { continue };
-        tell::tell(context, &**key, key.status.as_ref(), status).await?;
+        if let Some(version) = tell::tell(context, &**key, key.status.as_ref(), status).await?
+            && let Ok(version) = version.parse()
+        {
+            memory.told_keys.insert(name.clone(), (version, status.clone()));
+        }
     }
     Ok(())
 }

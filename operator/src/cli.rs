@@ -123,6 +123,9 @@ fn operate(flags: Flags) -> Result<(), String> {
         let (client, own_namespace) = crate::cluster::connect().await?;
         run::run(client, process(flags, own_namespace)?).await
     });
+    if let Err(error) = &done {
+        tracing::error!(error, "the operator ends");
+    }
     // What still runs must not outlive a lost lease.
     runtime.shutdown_background();
     done

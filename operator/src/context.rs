@@ -43,16 +43,58 @@ pub struct Context {
     pub turns: Semaphore,
     /// Failures in a row.
     pub failures: Failures<Key>,
+    /// Reconciliations in a row that met an obstacle.
+    pub obstacles: Failures<Key>,
     /// Backends that follow the operator's image.
     pub fleet: Fleet,
     requests: Semaphore,
     memories: Mutex<HashMap<Key, Memory>>,
 }
 
+/// Which caches of a scope are filled. The caches' own wait wakes only one of those who wait.
+#[derive(Clone)]
+pub struct Filled(watch::Sender<[bool; 3]>);
+
+/// The caches of a scope.
+#[derive(Clone, Copy, Debug)]
+pub enum Cache {
+    /// Backends, by their metadata.
+    Backends,
+    /// Collections.
+    Collections,
+    /// ApiKeys.
+    ApiKeys,
+}
+
+impl Default for Filled {
+    fn default() -> Self {
+        Filled(watch::Sender::new([false; 3]))
+    }
+}
+
+impl Filled {
+    /// This one is filled.
+    pub fn set(&self, cache: Cache) {
+        self.0.send_modify(|filled| {
+            if let Some(filled) = filled.get_mut(cache as usize) {
+                *filled = true;
+            }
+        });
+    }
+
+    /// Waits until all are filled.
+    pub async fn wait(&self) {
+        // The sender lives as long as we do, so that it never fails.
+        self.0.subscribe().wait_for(|filled| filled.iter().all(|filled| *filled)).await.map(drop).unwrap_or_default();
+    }
+}
+
 /// What is watched together: all namespaces, or one.
 pub struct Scope {
     /// What all share.
     pub context: Arc<Context>,
+    /// Which caches are filled.
+    pub filled: Filled,
     /// The Collections, with those that this operator cannot read.
     pub collections: Store<DeserializeGuard<Collection>>,
     /// The ApiKeys, with those that this operator cannot read.
@@ -77,6 +119,7 @@ impl Context {
             recorder,
             turns: Semaphore::new(concurrency),
             failures: Failures::default(),
+            obstacles: Failures::default(),
             fleet: Fleet::default(),
             requests: Semaphore::new(REQUESTS),
             memories: Mutex::default(),
@@ -117,6 +160,7 @@ impl Context {
     pub fn forget(&self, key: &Key) {
         self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.failures.forget(key);
+        self.obstacles.forget(key);
         self.fleet.forget(key);
         self.metrics.forget(&key.0, &key.1);
     }

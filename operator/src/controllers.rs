@@ -3,7 +3,6 @@
 //! Called by `run` once for all namespaces, or for each. What a Backend owns is watched by its metadata alone.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream, SelectAll};
 use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
@@ -24,7 +23,7 @@ use tokio::sync::watch;
 use crate::backend::observed::Apis;
 use crate::backend::{self, Known};
 use crate::backoff;
-use crate::context::{Context, Scope};
+use crate::context::{Cache, Context, Filled, Scope};
 use crate::desired::BACKEND_LABEL;
 use crate::kind::{self, Kind};
 use crate::orphan;
@@ -52,42 +51,35 @@ const PODS: Kind = Kind { group: "", version: "v1", kind: "Pod", plural: "pods",
 /// How often a failed word to an orphan is tried again.
 const TRIES: u32 = 5;
 
-/// Caches of one scope.
-pub struct Caches {
-    backends: Store<Known>,
-    collections: Store<DeserializeGuard<Collection>>,
-    api_keys: Store<DeserializeGuard<ApiKey>>,
-}
-
-impl Caches {
-    /// Waits until all are filled; false when they never will be.
-    pub async fn filled(&self) -> bool {
-        self.backends.wait_until_ready().await.is_ok()
-            && self.collections.wait_until_ready().await.is_ok()
-            && self.api_keys.wait_until_ready().await.is_ok()
-    }
-}
-
 /// Watches one namespace, or all, and reconciles until `stop` is true and what runs is done.
 pub fn control(
     context: Arc<Context>,
     namespace: Option<String>,
     stop: watch::Receiver<bool>,
-) -> (Caches, impl Future<Output = ()> + Send) {
+) -> (Filled, impl Future<Output = ()> + Send) {
     let watches = Watches { client: context.client.clone(), namespace: namespace.clone() };
     let mut triggers = Triggers::new();
     let (backends, writer) = store::<Known>();
     let of_class = Config::default().labels(&class_selector(context.settings.class.as_deref()));
-    let stream = reflector(writer, watches.events::<Known>(of_class)).touched_objects();
-    triggers.push(trigger_self(stream, ()).boxed());
-    let collections = watches.cached::<Collection>(&mut triggers, |collection| {
-        collection.spec.backend_ref.as_ref().map(|to| to.name.clone())
+    let filled = Filled::default();
+    let done = filled.clone();
+    let events = reflector(writer, watches.events::<Known>(of_class)).inspect_ok(move |event| {
+        if matches!(event, watcher::Event::InitDone) {
+            done.set(Cache::Backends);
+        }
     });
-    let api_keys = watches.cached::<ApiKey>(&mut triggers, |key| Some(key.spec.backend_ref.name.clone()));
+    triggers.push(trigger_self(events.touched_objects(), ()).boxed());
+    let collections =
+        watches.cached::<Collection>(&mut triggers, &backends, (&filled, Cache::Collections), |collection| {
+            collection.spec.backend_ref.as_ref().map(|to| to.name.clone())
+        });
+    let api_keys = watches.cached::<ApiKey>(&mut triggers, &backends, (&filled, Cache::ApiKeys), |key| {
+        Some(key.spec.backend_ref.name.clone())
+    });
     for kind in WATCHED {
         triggers.push(watches.owned(kind, BACKEND_LABEL).boxed());
     }
-    triggers.push(watches.owned(&PODS, &format!("{BACKEND_LABEL},mainstay.dev/component=server")).boxed());
+    triggers.push(watches.owned(&PODS, BACKEND_LABEL).boxed());
     for (kind, there) in [(&kind::SERVICE_MONITOR, service_monitor as fn(&Apis) -> bool), (&kind::HTTP_ROUTE, route)] {
         let owned = watches.owned(kind, BACKEND_LABEL);
         let wait = until(context.apis.clone(), there);
@@ -95,9 +87,8 @@ pub fn control(
             .push(stream::once(wait).map(move |()| Ok(None)).chain(owned.map_ok(Some)).try_filter_map(some).boxed());
     }
     triggers.push(all_on_change(context.apis.clone(), backends.clone()).boxed());
-    let caches = Caches { backends: backends.clone(), collections: collections.clone(), api_keys: api_keys.clone() };
-    let scope = Arc::new(Scope { context, collections, api_keys });
-    (caches, work(triggers, backends, scope, namespace.unwrap_or_default(), stop))
+    let scope = Arc::new(Scope { context, filled: filled.clone(), collections, api_keys });
+    (filled, work(triggers, backends, scope, namespace.unwrap_or_default(), stop))
 }
 
 async fn some<T, E>(item: Option<T>) -> Result<Option<T>, E> {
@@ -191,10 +182,13 @@ impl Watches {
     }
 
     /// Caches a kind of custom resource, and wakes the Backend that each names: also the one that it named before, for
-    /// an edit of `backendRef` takes it away there.
+    /// an edit of `backendRef` takes it away there. One that cannot be read wakes all Backends of its namespace, and a
+    /// list after a break wakes all: something may have gone meanwhile.
     fn cached<K>(
         &self,
         triggers: &mut Triggers,
+        backends: &Store<Known>,
+        (filled, cache): (&Filled, Cache),
         backend: impl Fn(&K) -> Option<String> + Send + 'static,
     ) -> Store<DeserializeGuard<K>>
     where
@@ -206,46 +200,30 @@ impl Watches {
             + Sync
             + 'static,
     {
-        let (reader, writer) = store::<DeserializeGuard<K>>();
-        let before = reader.clone();
-        let events = self.events::<DeserializeGuard<K>>(Config::default());
-        let named = move |guard: &DeserializeGuard<K>| guard.0.as_ref().ok().and_then(&backend);
-        // Looked up before the cache takes the event in.
-        let events = events.map_ok(move |event| {
-            let object = match &event {
-                watcher::Event::Apply(object) | watcher::Event::Delete(object) => Some(object),
+        let (reader, mut writer) = store::<DeserializeGuard<K>>();
+        let (before, backends, filled) = (reader.clone(), backends.clone(), filled.clone());
+        let touched = self.events::<DeserializeGuard<K>>(Config::default()).map_ok(move |event| {
+            let of = |object: &DeserializeGuard<K>| named(object, &backend, &backends);
+            let old = match &event {
+                watcher::Event::Apply(object) | watcher::Event::Delete(object) => cached(&before, object),
                 _ => None,
             };
-            let old = object.and_then(|object| before.get(&ObjectRef::from_obj(object)));
-            (event, old)
-        });
-        let mut writer = writer;
-        let touched = events.map_ok(move |(event, old)| {
             writer.apply_watcher_event(&event);
-            let new = match event {
-                watcher::Event::Apply(object) | watcher::Event::InitApply(object) | watcher::Event::Delete(object) => {
-                    Some(object)
+            let mut woken: Vec<ObjectRef<Known>> = old.as_deref().map(of).unwrap_or_default();
+            match &event {
+                watcher::Event::Apply(object) | watcher::Event::Delete(object) => woken.extend(of(object)),
+                watcher::Event::InitDone => {
+                    filled.set(cache);
+                    woken.extend(before.state().iter().flat_map(|object| of(object)));
+                    woken.extend(all(&backends, |_| true));
                 }
-                watcher::Event::Init | watcher::Event::InitDone => None,
-            };
-            let namespace = new.as_ref().and_then(|new| new.meta().namespace.clone()).unwrap_or_default();
-            let name = new.as_ref().map(|new| new.meta().name.clone().unwrap_or_default()).unwrap_or_default();
-            let mut names: Vec<String> =
-                [old.as_deref(), new.as_ref()].into_iter().flatten().filter_map(&named).collect();
-            names.dedup();
-            (namespace, name, names)
+                watcher::Event::Init | watcher::Event::InitApply(_) => {}
+            }
+            woken.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+            woken.dedup();
+            woken
         });
-        let kind = K::kind(&()).into_owned();
-        triggers.push(
-            trigger_with(touched, move |(namespace, name, names): (String, String, Vec<String>)| {
-                let reason = format!("{kind} {name}");
-                names.into_iter().map(move |backend| ReconcileRequest {
-                    obj_ref: ObjectRef::new(&backend).within(&namespace),
-                    reason: ReconcileReason::Custom { reason: reason.clone() },
-                })
-            })
-            .boxed(),
-        );
+        triggers.push(trigger_with(touched, |woken: Vec<ObjectRef<Known>>| woken).boxed());
         reader
     }
 
@@ -273,9 +251,35 @@ impl Watches {
     }
 }
 
+/// What a cache holds of an object.
+fn cached<K>(cache: &Store<K>, object: &K) -> Option<Arc<K>>
+where
+    K: Resource<DynamicType = ()> + Clone,
+{
+    cache.get(&ObjectRef::from_obj(object))
+}
+
+/// The Backend that an object names; those of its namespace when it cannot be read.
+fn named<K: Resource>(
+    object: &DeserializeGuard<K>,
+    backend: impl Fn(&K) -> Option<String>,
+    backends: &Store<Known>,
+) -> Vec<ObjectRef<Known>> {
+    let namespace = object.meta().namespace.clone().unwrap_or_default();
+    match &object.0 {
+        Ok(object) => backend(object).map(|name| ObjectRef::new(&name).within(&namespace)).into_iter().collect(),
+        Err(_) => all(backends, |one| one.namespace.as_ref() == Some(&namespace)),
+    }
+}
+
+/// The Backends of a cache.
+fn all(backends: &Store<Known>, which: impl Fn(&ObjectRef<Known>) -> bool) -> Vec<ObjectRef<Known>> {
+    backends.state().iter().map(|backend| ObjectRef::from_obj(&**backend)).filter(which).collect()
+}
+
 /// Waits until the cluster has a kind.
 async fn until(mut apis: watch::Receiver<Apis>, there: fn(&Apis) -> bool) {
-    if apis.wait_for(|apis| there(apis)).await.is_err() {
+    if apis.wait_for(there).await.is_err() {
         std::future::pending().await
     }
 }
@@ -285,41 +289,6 @@ fn all_on_change(
     apis: watch::Receiver<Apis>,
     backends: Store<Known>,
 ) -> impl Stream<Item = Result<ReconcileRequest<Known>, watcher::Error>> + Send {
-    stream::unfold(apis, |mut apis| async { apis.changed().await.is_ok().then_some(((), apis)) }).flat_map(move |()| {
-        let requests = backends.state().into_iter().map(|backend| {
-            Ok(ReconcileRequest { obj_ref: ObjectRef::from_obj(&*backend), reason: ReconcileReason::BulkReconcile })
-        });
-        stream::iter(requests.collect::<Vec<_>>())
-    })
-}
-
-/// Which kinds the cluster has, asked every minute. Ends when nobody listens.
-pub async fn discover(client: Client, apis: watch::Sender<Apis>) {
-    while !apis.is_closed() {
-        if let Some(found) = apis_of(&client).await {
-            apis.send_if_modified(|known| std::mem::replace(known, found) != found);
-        }
-        tokio::time::sleep(Duration::from_secs(60)).await;
-    }
-}
-
-/// The kinds that the cluster has; `None` when it does not say.
-pub async fn apis_of(client: &Client) -> Option<Apis> {
-    let service_monitor = has(client, &kind::SERVICE_MONITOR).await?;
-    let http_route = has(client, &kind::HTTP_ROUTE).await?;
-    Some(Apis { service_monitor, http_route })
-}
-
-async fn has(client: &Client, kind: &Kind) -> Option<bool> {
-    let version = kind.api_version();
-    let list =
-        crate::cluster::ask(|| format!("discovering {version}"), client.list_api_group_resources(&version)).await;
-    match list {
-        Ok(list) => Some(list.resources.iter().any(|resource| resource.kind == kind.kind)),
-        Err(error) if error.code() == Some(404) => Some(false),
-        Err(error) => {
-            tracing::warn!(%error, "the cluster does not say which kinds it has");
-            None
-        }
-    }
+    stream::unfold(apis, |mut apis| async { apis.changed().await.is_ok().then_some(((), apis)) })
+        .flat_map(move |()| stream::iter(all(&backends, |_| true).into_iter().map(|backend| Ok(backend.into()))))
 }

@@ -11,6 +11,7 @@ pub mod context;
 pub mod controllers;
 pub mod crds;
 pub mod desired;
+pub mod discovery;
 pub mod fleet;
 pub mod http;
 pub mod kind;

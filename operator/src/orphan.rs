@@ -8,8 +8,9 @@ use kube::{Api, Resource, ResourceExt};
 use mainstay_crds::api_key::{ApiKey, ApiKeyStatus};
 use mainstay_crds::backend::Backend;
 use mainstay_crds::collection::{Collection, CollectionStatus};
-use mainstay_crds::conditions::{Condition, Reason, Type};
+use mainstay_crds::conditions::{Reason, Type};
 
+use crate::backend::status::condition;
 use crate::backend::tell;
 use crate::cluster::Error;
 use crate::context::Scope;
@@ -49,36 +50,20 @@ fn concerns<K: Resource>(object: &K, namespace: &str) -> bool {
 fn of_collection(collection: &Collection, backend: &str, now: Timestamp) -> CollectionStatus {
     let old = collection.status.as_ref().map_or(&[][..], |status| &status.conditions);
     let generation = collection.metadata.generation;
-    let condition = not_found(Type::Accepted, old, generation, backend, &collection.name_any(), now);
+    let condition = condition(old, Type::Accepted, false, Reason::BackendNotFound, missing(backend), generation, now);
     CollectionStatus { observed_generation: generation, conditions: vec![condition], ..CollectionStatus::default() }
 }
 
 fn of_key(key: &ApiKey, backend: &str, now: Timestamp) -> ApiKeyStatus {
     let old = key.status.clone().unwrap_or_default();
     let generation = key.metadata.generation;
-    let condition = not_found(Type::Ready, &old.conditions, generation, backend, &key.name_any(), now);
+    let condition =
+        condition(&old.conditions, Type::Ready, false, Reason::BackendNotFound, missing(backend), generation, now);
     ApiKeyStatus { observed_generation: generation, conditions: vec![condition], ..old }
 }
 
-fn not_found(
-    kind: Type,
-    old: &[Condition],
-    generation: Option<i64>,
-    backend: &str,
-    name: &str,
-    now: Timestamp,
-) -> Condition {
-    let since = old.iter().find(|old| old.kind == kind.as_str() && old.status == "False");
-    Condition {
-        kind: kind.as_str().to_owned(),
-        status: "False".to_owned(),
-        observed_generation: generation,
-        last_transition_time: since.map_or_else(|| now.to_string(), |old| old.last_transition_time.clone()),
-        reason: Reason::BackendNotFound.to_string(),
-        message: format!(
-            "there is no Backend `{backend}` in this namespace; make it, or let `{name}` name another in spec.backendRef"
-        ),
-    }
+fn missing(backend: &str) -> String {
+    format!("there is no Backend `{backend}` in this namespace; make it, or name another in spec.backendRef")
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::cluster::{Error, ask};
 use crate::context::Context;
 use crate::controllers;
 use crate::crds::install::{Standing, install};
+use crate::discovery;
 use crate::http::{self, Health};
 use crate::leader::Candidate;
 use crate::metrics::Metrics;
@@ -35,10 +36,10 @@ pub async fn run(client: Client, process: Process) -> Result<(), String> {
     let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
     let health = Arc::new(Health::default());
     let mut stop = Stop::new()?;
-    let listener = http::bind(process.listen).await?;
+    let (listener, listen) = http::bind(process.listen).await?;
     let mut serving = JoinSet::new();
     serving.spawn(http::serve(listener, metrics.clone(), health.clone()));
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), identity = process.identity, listen = %process.listen, "started");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), identity = process.identity, %listen, "started");
     // One that waits for its turn is as ready as it can be.
     health.set(true);
     let candidate = process.leader_election.then(|| {
@@ -76,7 +77,7 @@ async fn lead(
 ) -> Result<(), String> {
     health.set(false);
     metrics.leader.set(1);
-    let found = controllers::apis_of(&client).await.unwrap_or_default();
+    let found = discovery::apis_of(&client).await.unwrap_or_default();
     let (sender, apis) = watch::channel::<Apis>(found);
     let context = Context::new(client.clone(), process.settings.clone(), process.concurrency, metrics, apis);
     let context = Arc::new(context);
@@ -85,22 +86,20 @@ async fn lead(
         () = stop.wait() => return Ok(()),
     }
     let mut side = JoinSet::new();
-    side.spawn(controllers::discover(client, sender));
+    side.spawn(discovery::discover(client, sender));
     let (stopping, stopped) = watch::channel(false);
     let mut working = JoinSet::new();
     let mut filling = Vec::new();
     let namespaces = &process.settings.namespaces;
     let scopes = if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
     for namespace in scopes {
-        let (caches, work) = controllers::control(context.clone(), namespace, stopped.clone());
-        filling.push(caches);
+        let (filled, work) = controllers::control(context.clone(), namespace, stopped.clone());
+        filling.push(filled);
         working.spawn(work);
     }
     side.spawn(async move {
-        for caches in filling {
-            if !caches.filled().await {
-                return;
-            }
+        for filled in filling {
+            filled.wait().await;
         }
         tracing::info!("the caches are filled");
         health.set(true);

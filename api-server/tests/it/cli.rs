@@ -404,8 +404,12 @@ fn a_table_that_is_not_ours_is_65() {
     folder.expect(0, "migrate up -f things.yaml");
     foreign_table(&folder.path("mainstay.db"));
     folder.write("others.yaml", &THINGS.replace("things", "others"));
-    let (_, err) = folder.expect(65, "migrate up -f things.yaml -f others.yaml");
-    assert!(err.contains("`others`"), "{err}");
+    for command in ["plan", "up"] {
+        let (_, err) = folder.expect(65, &format!("migrate {command} -f things.yaml -f others.yaml"));
+        assert!(err.contains("`others`"), "{err}");
+    }
+    let (out, _) = folder.expect(65, "migrate plan -f things.yaml -f others.yaml --report");
+    assert!(out.contains(r#""reason":"UnknownTable""#), "{out}");
     let (_, err) =
         folder.expect(65, "serve -f things.yaml -f others.yaml --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0");
     assert!(err.contains("`others`"), "{err}");

@@ -13,3 +13,4 @@ mod migrate;
 mod scale;
 mod smoke;
 mod steady;
+mod tutorial;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mainstay_crds::api_key::ApiKeyStatus;
 use mainstay_crds::collection::CollectionStatus;
 
 use super::report::Report;
@@ -22,6 +23,8 @@ pub struct Memory {
     pub notes: Vec<Note>,
     /// Statuses of Collections that a watch may not have brought yet, by name, with their resourceVersion.
     pub told: BTreeMap<String, (u64, CollectionStatus)>,
+    /// The same of ApiKeys.
+    pub told_keys: BTreeMap<String, (u64, ApiKeyStatus)>,
     /// ApiKeys whose end is counted.
     pub keys: BTreeSet<String>,
 }

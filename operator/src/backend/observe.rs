@@ -5,31 +5,32 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use futures_util::future::try_join_all;
-use futures_util::{TryFutureExt, try_join};
+use futures_util::try_join;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DynamicObject, ListParams};
+use kube::api::DynamicObject;
 use kube::core::DeserializeGuard;
 use kube::{Api, Resource, ResourceExt};
-use mainstay_crds::backend::{Backend, SecretSource};
+use mainstay_crds::api_key::ApiKey;
+use mainstay_crds::backend::Backend;
 use mainstay_crds::collection::Collection;
-use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::memory::Memory;
-use super::observed::{DatabaseSecret, Entropy, Observed, SecretState, Unreadable};
+use super::observed::{Entropy, Observed, Unreadable};
 use super::secrets;
 use crate::cluster::Error;
 use crate::context::{Context, Scope};
-use crate::desired::BACKEND_LABEL;
 use crate::kind::{self, Kind};
 
 mod instances;
+mod reader;
 mod reports;
+
+use reader::Reader;
 
 /// Objects as they are, by kind and name; `None` for one that is not there.
 pub type Live = HashMap<(&'static str, String), Option<Json>>;
@@ -72,14 +73,13 @@ pub async fn observe(
     let mut seen = Observed { backend: backend.clone(), ..Observed::default() };
     seen.apis = *context.apis.borrow();
     collections(scope, &reader, memory, &mut seen);
-    api_keys(scope, &reader, &mut seen);
+    api_keys(scope, &reader, memory, &mut seen);
     let (documents, applied) = (reader.named("documents"), reader.named("applied"));
-    let server = format!("{},mainstay.dev/component=server", reader.label);
     let of_backend = reader.label.clone();
     let lists = async {
         try_join!(
             reader.list::<ReplicaSet>("ReplicaSets", &of_backend),
-            reader.list::<Pod>("Pods", &server),
+            reader.list::<Pod>("Pods", &of_backend),
             reader.list::<Job>("Jobs", &of_backend),
             reader.list("MigrationPlans", &of_backend),
             reader.metadata(&of_backend),
@@ -95,17 +95,19 @@ pub async fn observe(
             reader.get::<Secret>(&keys[2]),
         )
     };
-    let (lists, named, mut live, terminating, database, api_keys) = try_join!(
+    let (lists, named, mut live, (namespace_uid, terminating), database, api_keys) = try_join!(
         lists,
         named,
         reader.namesakes(seen.apis),
-        reader.namespace_terminating(),
+        reader.namespace(),
         reader.database(&backend),
         reader.api_key_secrets(&seen),
     )?;
     (seen.replica_sets, seen.pods, seen.jobs, seen.plans, seen.config_maps) = lists;
+    (seen.pods, seen.job_pods) = pods(std::mem::take(&mut seen.pods), &seen.jobs);
     (seen.accepted, seen.applied, seen.admin_key, seen.jwt_keys, seen.api_key_hashes) = named;
-    (seen.namespace_terminating, seen.database, seen.api_key_secrets) = (terminating, database, api_keys);
+    (seen.namespace_uid, seen.namespace_terminating) = (namespace_uid, terminating);
+    (seen.database, seen.api_key_secrets) = (database, api_keys);
     seen.accepted_documents = reader.documents(seen.accepted.as_ref()).await?;
     seen.reports = reports::read(&reader, &seen.jobs, memory, now).await?;
     namesakes(&mut seen, &live)?;
@@ -118,126 +120,6 @@ pub async fn observe(
     }
     seen.entropy = entropy()?;
     Ok((seen, live))
-}
-
-/// What every kind of object is read with.
-struct Reader<'a> {
-    context: &'a Context,
-    namespace: String,
-    name: String,
-    label: String,
-}
-
-impl<'a> Reader<'a> {
-    fn new(context: &'a Context, backend: &Backend) -> Reader<'a> {
-        let name = backend.name_any();
-        let label = format!("{BACKEND_LABEL}={name}");
-        Reader { context, namespace: backend.namespace().unwrap_or_default(), name, label }
-    }
-
-    fn named(&self, suffix: &str) -> String {
-        format!("{}-{suffix}", self.name)
-    }
-
-    fn api<K>(&self) -> Api<K>
-    where
-        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
-    {
-        self.context.api(&self.namespace)
-    }
-
-    async fn get<K>(&self, name: &str) -> Result<Option<K>, Error>
-    where
-        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + DeserializeOwned
-            + std::fmt::Debug,
-    {
-        self.context.ask(|| format!("reading {} {name}", K::kind(&())), self.api::<K>().get_opt(name)).await
-    }
-
-    async fn list<K>(&self, what: &str, label: &str) -> Result<Vec<K>, Error>
-    where
-        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + DeserializeOwned
-            + std::fmt::Debug,
-    {
-        let params = ListParams::default().labels(label);
-        let list = self.context.ask(|| format!("listing {what}"), async { self.api::<K>().list(&params).await });
-        Ok(list.await?.items)
-    }
-
-    /// Metadata of the Backend's ConfigMaps: their content may be large.
-    async fn metadata(&self, label: &str) -> Result<Vec<ObjectMeta>, Error> {
-        let params = ListParams::default().labels(label);
-        let api = self.api::<ConfigMap>();
-        let list = self.context.ask(|| "listing ConfigMaps".to_owned(), async { api.list_metadata(&params).await });
-        Ok(list.await?.items.into_iter().map(|map| map.metadata).collect())
-    }
-
-    async fn namesakes(&self, apis: super::observed::Apis) -> Result<Live, Error> {
-        let there = |kind: &Kind| match kind.kind {
-            "HTTPRoute" => apis.http_route,
-            "ServiceMonitor" => apis.service_monitor,
-            _ => true,
-        };
-        let found = NAMESAKES.iter().filter(|kind| there(kind)).map(|kind| async move {
-            let object = live(self.context, &self.namespace, kind, &self.name).await?;
-            Ok::<_, Error>(((kind.kind, self.name.clone()), object))
-        });
-        Ok(try_join_all(found).await?.into_iter().collect())
-    }
-
-    /// Who may read a namespace but not the Namespace sees the refusals of its writes.
-    async fn namespace_terminating(&self) -> Result<bool, Error> {
-        let api: Api<Namespace> = Api::all(self.context.client.clone());
-        let found = self.context.ask(|| "reading the Namespace".to_owned(), api.get_opt(&self.namespace)).await;
-        match found {
-            Ok(found) => Ok(found.is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some())),
-            Err(error) if error.code() == Some(403) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn database(&self, backend: &Backend) -> Result<Vec<DatabaseSecret>, Error> {
-        let Some(database) = &backend.spec.database else { return Ok(Vec::new()) };
-        let sources = [&database.url_from, &database.direct_url_from];
-        let judged = sources.into_iter().flatten().map(|SecretSource { secret_key_ref: source }| {
-            self.get::<Secret>(&source.name).map_ok(|secret| DatabaseSecret {
-                name: source.name.clone(),
-                key: source.key.clone(),
-                state: judge(secret.as_ref(), &source.key),
-            })
-        });
-        try_join_all(judged).await
-    }
-
-    async fn api_key_secrets(&self, seen: &Observed) -> Result<BTreeMap<String, Secret>, Error> {
-        let found = seen.api_keys.iter().map(|key| async move {
-            let name = key.name_any();
-            let secret = self.get::<Secret>(key.spec.secret_name.as_ref().unwrap_or(&name)).await?;
-            Ok::<_, Error>(secret.map(|secret| (name, secret)))
-        });
-        Ok(try_join_all(found).await?.into_iter().flatten().collect())
-    }
-
-    /// The documents that the ConfigMaps named in `<backend>-documents` hold.
-    async fn documents(&self, accepted: Option<&ConfigMap>) -> Result<BTreeMap<String, Json>, Error> {
-        let data = accepted.and_then(|map| map.data.as_ref());
-        let Some((hash, parts)) = data.and_then(|data| data.get("hash").zip(data.get("parts"))) else {
-            return Ok(BTreeMap::new());
-        };
-        let parts = (0..parts.parse::<usize>().unwrap_or(0))
-            .map(|part| async move { self.get::<ConfigMap>(&format!("{}-r{hash}-{part}", self.name)).await });
-        let mut documents = BTreeMap::new();
-        for (file, text) in try_join_all(parts).await?.into_iter().flatten().filter_map(|map| map.data).flatten() {
-            let Some(collection) = file.strip_suffix(".json") else { continue };
-            let document = serde_json::from_str(&text).map_err(unreadable(&format!("the accepted document {file}")))?;
-            documents.insert(collection.to_owned(), document);
-        }
-        Ok(documents)
-    }
 }
 
 /// One object as it is.
@@ -278,27 +160,40 @@ fn collections(scope: &Scope, reader: &Reader<'_>, memory: &mut Memory, seen: &m
 }
 
 fn with_status(mut collection: Collection, memory: &mut Memory) -> Collection {
-    let name = collection.name_any();
-    let version = collection.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0);
-    match memory.told.get(&name) {
-        Some((told, status)) if *told > version => collection.status = Some(status.clone()),
-        Some(_) => {
-            memory.told.remove(&name);
-        }
-        None => {}
+    if let Some(status) = newer(&collection, &mut memory.told) {
+        collection.status = Some(status);
     }
     collection
 }
 
-fn api_keys(scope: &Scope, reader: &Reader<'_>, seen: &mut Observed) {
+/// The status that was written, if the object is older than that.
+fn newer<S: Clone>(object: &impl ResourceExt, told: &mut BTreeMap<String, (u64, S)>) -> Option<S> {
+    let name = object.name_any();
+    let version = object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0);
+    let (written, status) = told.get(&name)?;
+    if *written > version {
+        return Some(status.clone());
+    }
+    told.remove(&name);
+    None
+}
+
+fn api_keys(scope: &Scope, reader: &Reader<'_>, memory: &mut Memory, seen: &mut Observed) {
     let readable = scope.api_keys.state().into_iter().filter_map(|guard| match &guard.0 {
-        Ok(key) if key.metadata.namespace.as_deref() == Some(&reader.namespace) => Some(Arc::new(key.clone())),
+        Ok(key) if key.metadata.namespace.as_deref() == Some(&reader.namespace) => Some(key.clone()),
         _ => None,
     });
     let of_backend =
         readable.filter(|key| key.spec.backend_ref.name == reader.name && key.metadata.deletion_timestamp.is_none());
-    seen.api_keys = of_backend.collect();
-    seen.api_keys.sort_by_key(|key| key.name_any());
+    let mut of_backend: Vec<ApiKey> = of_backend.collect();
+    of_backend.sort_by_key(ResourceExt::name_any);
+    memory.told_keys.retain(|name, _| of_backend.iter().any(|key| key.name_any() == *name));
+    for mut key in of_backend {
+        if let Some(status) = newer(&key, &mut memory.told_keys) {
+            key.status = Some(status);
+        }
+        seen.api_keys.push(Arc::new(key));
+    }
 }
 
 /// Takes the objects of the Backend's name apart. Those of others are not `present`: they never have to go.
@@ -324,17 +219,20 @@ fn namesakes(seen: &mut Observed, live: &Live) -> Result<(), Error> {
     Ok(())
 }
 
-/// What can be said of a database Secret; its content goes no further.
-fn judge(secret: Option<&Secret>, key: &str) -> SecretState {
-    let Some(secret) = secret else { return SecretState::Missing };
-    match secret.data.as_ref().and_then(|data| data.get(key)) {
-        None => SecretState::KeyMissing,
-        Some(url) if url.0.starts_with(b"postgres://") || url.0.starts_with(b"postgresql://") => SecretState::Usable,
-        Some(_) => SecretState::Invalid,
-    }
+/// Takes the servers' pods, and those of Jobs that are not finished, apart.
+fn pods(all: Vec<Pod>, jobs: &[Job]) -> (Vec<Pod>, Vec<Pod>) {
+    let component = |pod: &Pod| pod.labels().get("mainstay.dev/component").cloned();
+    let (servers, others): (Vec<Pod>, Vec<Pod>) =
+        all.into_iter().partition(|pod| component(pod).as_deref() == Some("server"));
+    let runs = |pod: &Pod| {
+        let name = pod.labels().get("batch.kubernetes.io/job-name");
+        jobs.iter().any(|job| job.metadata.name.as_ref() == name && !reports::is_finished(job))
+    };
+    (servers, others.into_iter().filter(runs).collect())
 }
 
-fn entropy() -> Result<Entropy, Error> {
+/// Bytes that nobody else has seen.
+pub fn entropy() -> Result<Entropy, Error> {
     let mut bytes = vec![0; 64];
     getrandom::fill(&mut bytes).map_err(|error| Error::Own(format!("the system has no random bytes: {error}")))?;
     Ok(Entropy(bytes))
@@ -354,28 +252,6 @@ pub async fn backend(
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn database_secrets_are_judged() {
-        let secret = |url: &str| -> Secret {
-            let mut secret = Secret::default();
-            let url = k8s_openapi::ByteString(url.as_bytes().to_vec());
-            secret.data.get_or_insert_default().insert("url".to_owned(), url);
-            secret
-        };
-        let cases = [
-            (None, "url", SecretState::Missing),
-            (Some(secret("postgres://a")), "uri", SecretState::KeyMissing),
-            (Some(Secret::default()), "url", SecretState::KeyMissing),
-            (Some(secret("mysql://a")), "url", SecretState::Invalid),
-            (Some(secret("")), "url", SecretState::Invalid),
-            (Some(secret("postgres://a")), "url", SecretState::Usable),
-            (Some(secret("postgresql://a")), "url", SecretState::Usable),
-        ];
-        for (secret, key, state) in cases {
-            assert_eq!(judge(secret.as_ref(), key), state, "{key}");
-        }
-    }
 
     #[test]
     fn what_others_own_never_has_to_go() {

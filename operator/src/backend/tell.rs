@@ -8,11 +8,14 @@ use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource, ResourceExt};
 use mainstay_crds::backend::{Backend, BackendStatus};
+use mainstay_crds::collection::{Collection, CollectionStatus};
 use mainstay_crds::conditions::{Condition, Reason, Type};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::apply::Obstacle;
+use super::observed::Unreadable;
+use super::status::condition;
 use crate::cluster::{Error, MANAGER, said};
 use crate::context::Context;
 use crate::desired::Note;
@@ -100,10 +103,10 @@ fn is_wrong(condition: &Condition) -> bool {
     WRONG.iter().any(|reason| reason.to_string() == condition.reason)
 }
 
-/// Publishes what was not said at the last reconciliation.
-pub async fn say(context: &Context, backend: &Backend, notes: &[Note], said_before: &[Note]) {
+/// Publishes what was not said before.
+pub async fn say(context: &Context, about: &ObjectReference, notes: &[Note], said_before: &[Note]) {
     for note in notes.iter().filter(|note| !said_before.contains(note)) {
-        publish(context, &backend.object_ref(&()), note).await;
+        publish(context, about, note).await;
     }
 }
 
@@ -149,16 +152,8 @@ fn stall(
     message: &str,
     now: Timestamp,
 ) {
-    for (kind, is) in [(Type::Ready, "False"), (Type::Reconciling, "False"), (Type::Stalled, "True")] {
-        let since = old.iter().find(|old| old.kind == kind.as_str() && old.status == is);
-        let condition = Condition {
-            kind: kind.as_str().to_owned(),
-            status: is.to_owned(),
-            observed_generation: generation,
-            last_transition_time: since.map_or_else(|| now.to_string(), |old| old.last_transition_time.clone()),
-            reason: reason.to_string(),
-            message: message.to_owned(),
-        };
+    for (kind, is) in [(Type::Ready, false), (Type::Reconciling, false), (Type::Stalled, true)] {
+        let condition = condition(old, kind, is, reason, message.to_owned(), generation, now);
         match status.conditions.iter_mut().find(|old| old.kind == kind.as_str()) {
             Some(old) => *old = condition,
             None => status.conditions.push(condition),
@@ -186,6 +181,22 @@ pub async fn refuse(
     tell(context, &backend, Some(&old), &new).await?;
     context.metrics.backend(namespace, name, &new, None);
     Ok(())
+}
+
+/// Tells a Collection that this operator cannot read, and leaves the rest of its status.
+pub async fn unreadable(context: &Context, namespace: &str, one: &Unreadable, now: Timestamp) -> Result<(), Error> {
+    let resource = ApiResource::erase::<Collection>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), namespace, &resource);
+    let found = context.ask(|| format!("reading Collection {}", one.name), api.get_opt(&one.name)).await?;
+    let Some(found) = found else { return Ok(()) };
+    let old: CollectionStatus = serde_json::from_value(found.data["status"].clone()).unwrap_or_default();
+    let message =
+        format!("this operator cannot read it, and serves what it accepted last, if anything: {}", one.problem);
+    let generation = found.metadata.generation;
+    let accepted = condition(&old.conditions, Type::Accepted, false, Reason::Invalid, message, generation, now);
+    let new = CollectionStatus { observed_generation: generation, conditions: vec![accepted], ..old.clone() };
+    let collection = Collection { metadata: found.metadata, ..Collection::default() };
+    tell(context, &collection, Some(&old), &new).await.map(drop)
 }
 
 #[cfg(test)]

@@ -227,11 +227,9 @@ fn refer_again(collection: &Collection, field: &Field, position: usize, rule: &s
     added.class = Class::DataDependent;
     let mut nullable = collection.clone();
     nullable.fields[position].required = false;
-    added.sqlite = sql(
-        redefine(&table, &field.column, &column_definition(&nullable, position, schema, Dialect::Sqlite)),
-        Vec::new(),
-    );
-    added.reversible = false;
+    let definition = column_definition(&nullable, position, schema, Dialect::Sqlite);
+    let free = format!("{column} TEXT");
+    added.sqlite = sql(redefine(&table, &field.column, &definition), redefine(&table, &field.column, &free));
     (added.postgres.violations, added.sqlite.violations) = (Some(dangling.clone()), Some(dangling));
     added
 }

@@ -75,8 +75,8 @@ impl Judged {
 /// Decides. Every round puts at least one document back or a missing one in, so that it ends.
 pub fn accept(seen: &Observed) -> Accepted {
     let mut judged = candidates(seen);
-    // Documents of removed Collections that served ones still refer to.
-    let mut held: BTreeMap<String, Json> = BTreeMap::new();
+    // Documents of Collections that cannot be read, and of removed ones that served ones still refer to.
+    let mut held: BTreeMap<String, Json> = unreadable(seen);
     for _ in 0..=3 * judged.len() + seen.accepted_documents.len() {
         let documents = judged.iter().filter_map(Judged::document).chain(held.values());
         let documents: Vec<Document> = documents.cloned().map(Document).collect();
@@ -103,6 +103,16 @@ pub fn accept(seen: &Observed) -> Accepted {
     only_refers(&mut judged);
     judged.sort_by_key(|one| one.object.name_any());
     Accepted { documents, judged }
+}
+
+/// The accepted documents of Collections that are there and cannot be read: they go on.
+fn unreadable(seen: &Observed) -> BTreeMap<String, Json> {
+    let is = |document: &Json| {
+        let of = document.pointer("/metadata/name").and_then(Json::as_str);
+        seen.unreadable.iter().any(|one| Some(one.name.as_str()) == of)
+    };
+    let documents = seen.accepted_documents.iter().filter(|(_, document)| is(document));
+    documents.map(|(name, document)| (name.clone(), document.clone())).collect()
 }
 
 /// What is not as before goes back; only when everything is as before, what is missing is put in, or it is left out.

@@ -51,6 +51,11 @@ pub async fn read(
     Ok(reports)
 }
 
+/// Whether a Job has ended, well or not.
+pub fn is_finished(job: &Job) -> bool {
+    end(job).is_some()
+}
+
 /// How and when a Job ended.
 struct End {
     message: String,
