@@ -62,8 +62,8 @@ impl Operator {
         let mut operator = Operator { child, log, url: String::new(), _folder: folder };
         operator.url = wait_for("the operator's address", PATIENCE, || {
             let log = operator.log();
-            let said = log.lines().find_map(|line| line.split("http://").nth(1));
-            let address = said.and_then(|rest| rest.split(['"', ' ', '/']).next());
+            let said = log.lines().find_map(|line| line.split_once("\"listen\":\"")).map(|(_, rest)| rest);
+            let address = said.and_then(|rest| rest.split('"').next());
             address.map(|address| format!("http://{address}")).ok_or(log)
         });
         operator
