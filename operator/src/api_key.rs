@@ -73,7 +73,7 @@ pub fn plan(
     let name = secret_name(api_key);
     let ours = match held::found(api_key, secret) {
         Found::Foreign => {
-            let message = format!("Secret {name} was not made by this ApiKey: delete it, or set spec.secretName");
+            let message = format!("Secret {name} is another's: set spec.secretName, or delete it if nobody needs it");
             return look.waits(Reason::ObjectConflict, message, LATER);
         }
         Found::Leaving => return look.waits(Reason::Pending, format!("Secret {name} is being deleted"), SOON),

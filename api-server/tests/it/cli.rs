@@ -227,6 +227,18 @@ fn config_shows_values_and_origins_and_no_secret() {
 }
 
 #[test]
+fn config_names_what_can_be_typed() {
+    let folder = Folder::new();
+    let (out, _) = folder.expect(0, "config");
+    let (help, _) = folder.expect(0, "serve --help");
+    for line in out.lines() {
+        let name = line.split_whitespace().next().unwrap();
+        assert_eq!(help.contains(name), name.starts_with("--"), "{name}");
+    }
+    assert!(out.contains("\nMAINSTAY_JWT_KEYS_FILE "), "{out}");
+}
+
+#[test]
 fn openapi_is_written_as_json_or_yaml() {
     let folder = Folder::new();
     let document: Json = serde_json::from_str(&folder.expect(0, "openapi -f things.yaml").0).unwrap();

@@ -46,9 +46,10 @@ fn bad_keys_are_refused_by_their_rule() {
             bad([("/spec/roles", json!(["a b"]))], "spec.roles[0]", "this is no role"),
             bad([("/spec/roles", json!(["a", "a"]))], "spec.roles[1]", "Duplicate value"),
             bad([("/spec/roles", json!(roles))], "spec.roles", "Too many"),
+            bad([("/spec/expiresAfter", json!("99999d"))], "spec.expiresAfter", "above zero"),
             bad([("/spec/expiresAfter", json!("0d"))], "spec.expiresAfter", "above zero"),
             bad([("/spec/rotateEvery", json!("monthly"))], "spec.rotateEvery", "such as 90s, 10m, 24h or 30d"),
-            bad([("/spec/overlap", json!("5ms"))], "spec.overlap", "this is no duration"),
+            bad([("/spec/overlap", json!("5w"))], "spec.overlap", "this is no duration"),
             bad([("/spec/secretName", json!("A"))], "spec.secretName", "this is no object's name"),
         ],
         &[

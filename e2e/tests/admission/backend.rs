@@ -265,6 +265,8 @@ fn config() -> Vec<Bad> {
     vec![
         bad([("/spec/config/limits/body", json!("1 MB"))], "spec.config.limits.body", "this is no size"),
         bad([("/spec/config/limits/url", json!("8Ki"))], "spec.config.limits.url", "such as 64KiB or 1MiB"),
+        bad([("/spec/config/limits/body", json!("0KiB"))], "spec.config.limits.body", "above zero"),
+        bad([("/spec/config/timeouts/request", json!("5000h"))], "spec.config.timeouts.request", "above zero"),
         bad([("/spec/config/limits/depth", json!(129))], "spec.config.limits.depth", "less than or equal to 128"),
         bad(
             [("/spec/config/limits/page", json!({ "default": 60, "max": 50 }))],

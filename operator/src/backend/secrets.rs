@@ -127,8 +127,7 @@ const LATER: Duration = Duration::from_secs(60);
 impl Part {
     /// The Secret's name is taken by another's.
     fn conflict(name: &str) -> Part {
-        let message =
-            format!("Secret {name} was not made by this Backend and is left as it is; delete it or rename it");
+        let message = format!("Secret {name} is another's and left as it is: delete it if nobody needs it");
         Part { notes: vec![Part::warning("ObjectConflict", message)], again: Some(LATER), ..Part::default() }
     }
 

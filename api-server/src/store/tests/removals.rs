@@ -63,7 +63,7 @@ fn whole(policy: &str) -> Schema {
     });
     let circle = json!({
         "deletionPolicy": policy,
-        "fields": [title(), { "name": "note", "type": "ref", "collection": "notes" },
+        "fields": [title(), { "name": "note", "type": "ref", "collection": "notes", "required": true },
             { "name": "self", "type": "ref", "collection": "circle" }],
     });
     schema_of(&[document("notes", notes), document("circle", circle), people()])
