@@ -276,6 +276,15 @@ impl World {
                 let plan: MigrationPlan = serde_json::from_value(self.made(&desired.object)).unwrap();
                 self.seen.plans.push(plan);
             }
+            ("Secret", _) => {
+                let secret = serde_json::from_value(self.made(&desired.object)).unwrap();
+                self.write()?;
+                match name {
+                    "shop-admin-key" => self.seen.admin_key = Some(secret),
+                    "shop-api-keys" => self.seen.api_key_hashes = Some(secret),
+                    _ => panic!("Secret {name} is written"),
+                }
+            }
             ("Deployment", _) => {
                 let wanted: Deployment = serde_json::from_value(desired.object.clone()).unwrap();
                 let old = self.seen.deployment.clone();
