@@ -3,7 +3,7 @@ export CARGO_TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(HOME)/
 SHELL := bash
 
 .DEFAULT_GOAL := help
-.PHONY: help lint test contract e2e image generate bench
+.PHONY: help lint test contract e2e admission image generate bench
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ ifeq ($(origin KUBECONFIG),command line)
 else
 	$(CARGO_TARGET_DIR)/debug/mainstay-e2e lab with e2e/cluster.sh $(TEST)
 endif
+
+admission: ## the rules of the custom resources, judged by API servers of two versions of Kubernetes
+	e2e/tools.sh build kubelab apiserver-next
+	cargo test --locked --package mainstay-e2e --test admission -- $(TEST)
 
 image: ## the two container images, as archives in the target folder, each under 30 MB
 	e2e/tools.sh build images

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings the programs that the tests need and this machine lacks: e2e/tools.sh build deny postgres iso-codes contract wrk images cluster helm
+# Brings the programs that the tests need and this machine lacks: e2e/tools.sh build deny postgres iso-codes contract wrk images cluster helm kubelab apiserver-next
 # Debian packages are installed when we are root; otherwise this says what to install. Pinned tools go to the cache.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 cache=$HOME/.cache/mainstay
 deny_version=0.20.2
 kubernetes_version=34.4
+next_version=36.3
 coredns_version=v1.15.0
 metrics_server_version=v0.9.0
 helm_version=v4.3.1
@@ -76,7 +77,7 @@ images() {
 
 # A Kubernetes, and what talks to one.
 cluster() {
-  local missing=() version=k8s.io/component-base/version
+  local missing=()
   command -v containerd >/dev/null || missing+=(containerd)
   command -v runc >/dev/null || missing+=(runc)
   command -v iptables >/dev/null || missing+=(iptables)
@@ -84,13 +85,28 @@ cluster() {
   [ -x /usr/lib/cni/ptp ] || missing+=(containernetworking-plugins)
   [ -x /bin/busybox ] || missing+=(busybox-static)
   [ ${#missing[@]} = 0 ] || apt "${missing[@]}"
-  go_tool kubelab "$(cat e2e/kubelab/*.go e2e/kubelab/go.*) $kubernetes_version" \
-    build -C e2e/kubelab -trimpath -o "$cache/bin/kubelab" -ldflags "-s -w -X $version.gitVersion=v1.$kubernetes_version \
-      -X $version.gitMajor=1 -X $version.gitMinor=${kubernetes_version%.*}" .
+  kubelab
   installed github.com/coredns/coredns "$coredns_version"
   installed sigs.k8s.io/metrics-server/cmd/metrics-server "$metrics_server_version"
   helm
   installed github.com/yannh/kubeconform/cmd/kubeconform "$kubeconform_version"
+}
+
+kubelab() {
+  kubernetes kubelab "$kubernetes_version"
+}
+
+# The API server of the newest Kubernetes that Mainstay supports.
+apiserver_next() {
+  kubernetes apiserver-next "$next_version"
+}
+
+# kubernetes NAME VERSION: the program in e2e/NAME, of that version.
+kubernetes() {
+  local name=$1 minor=${2%.*} version=k8s.io/component-base/version
+  go_tool "$name" "$(cat "e2e/$name"/*.go "e2e/$name"/go.*) $2" \
+    build -C "e2e/$name" -trimpath -o "$cache/bin/$name" \
+    -ldflags "-s -w -X $version.gitVersion=v1.$2 -X $version.gitMajor=1 -X $version.gitMinor=$minor" .
 }
 
 helm() {

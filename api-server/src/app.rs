@@ -8,6 +8,7 @@ use arc_swap::ArcSwapOption;
 
 use crate::service::Service;
 use crate::service::keys::Keys;
+use crate::service::signing::PublicKeys;
 use crate::store::{Error, Store};
 use crate::telemetry::Metrics;
 
@@ -20,6 +21,8 @@ pub struct App {
     pub service: Service,
     /// Known credentials.
     pub keys: Keys,
+    /// The public keys of tokens.
+    pub signing: PublicKeys,
     /// Counters and histograms.
     pub metrics: Metrics,
     /// Whether to send traffic here.

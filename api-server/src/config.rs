@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mainstay_crds::Problem;
@@ -17,13 +18,14 @@ use serde_json::Value as Json;
 use crate::documents::{Document, Finding};
 use crate::store::DatabaseUrl;
 
+mod credentials;
 mod parameter;
 pub mod table;
 #[cfg(test)]
 mod tests;
 
-use parameter::Raw;
-pub use parameter::{LogFilter, LogFormat, Migrate, SchemaName, Secret, Size};
+pub use credentials::{AdminKeys, ApiKeys, JwtKeys};
+pub use parameter::{LogFilter, LogFormat, Migrate, Parameter, Raw, SchemaName, Size};
 use table::{Default, Row, TABLE};
 
 /// Everything that can be set. Durations, sizes and addresses are checked; relations between them too.
@@ -41,8 +43,14 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where probes and Prometheus connect.
     pub admin_listen: SocketAddr,
-    /// Lets its holder do everything.
-    pub admin_key: Secret,
+    /// Let their holder do everything.
+    pub admin_key: AdminKeys,
+    /// What machines call with.
+    pub api_keys: ApiKeys,
+    /// What signs tokens.
+    pub jwt_keys: JwtKeys,
+    /// The files that secrets were read from, by the setting's path.
+    pub files: BTreeMap<&'static str, PathBuf>,
     /// Whether a start changes the database.
     pub migrate: Migrate,
     /// How long requests in flight may take at a stop.
@@ -191,6 +199,9 @@ pub fn resolve(
                 if let Err(rule) = (row.place)(&mut settings).parse(&raw) {
                     problems.push(format!("{name}: {rule}"));
                 }
+                if let Some(path) = environment.variables.get(&name).filter(|_| origin == Origin::File) {
+                    settings.files.insert(row.path, path.into());
+                }
                 origins.push(origin);
             }
             Err(problem) => problems.push(problem),
@@ -229,6 +240,7 @@ fn given(
     let file_variable = format!("{variable}_FILE");
     let file = environment.variables.get(&file_variable).filter(|_| row.secret);
     match (environment.variables.get(&variable), file) {
+        (Some(_), None) if row.file_only => return Err(format!("{variable} is not read: give {file_variable}")),
         (Some(_), Some(_)) => return Err(format!("{variable} and {file_variable} are both set: unset one of them")),
         (Some(text), None) => return Ok((Origin::Environment, Raw::Text(text.clone()), variable)),
         (None, Some(path)) => {
@@ -297,7 +309,10 @@ fn relations(settings: &Settings, problems: &mut Vec<String>) {
 fn unknown_variables(environment: &Environment) -> Vec<String> {
     let known: Vec<String> = TABLE
         .iter()
-        .flat_map(|row| [Some(row.variable()), row.secret.then(|| format!("{}_FILE", row.variable()))])
+        .flat_map(|row| {
+            let variable = row.variable();
+            [row.secret.then(|| format!("{variable}_FILE")), (!row.file_only).then_some(variable)]
+        })
         .flatten()
         .collect();
     let unknown = environment.variables.keys().filter(|name| !known.contains(name));

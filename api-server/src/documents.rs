@@ -109,6 +109,18 @@ pub fn load(paths: &[PathBuf], mut stdin: impl Read) -> Result<Documents, Report
     }
 }
 
+/// The one value of a text that is no document, as YAML. The error names the rule and the line, never the content.
+pub fn value(text: &str) -> Result<serde_json::Value, String> {
+    let (mut found, wrong) = yaml::parse(text);
+    if let Some((line, problem)) = wrong.first() {
+        return Err(format!("line {line}: not usable as YAML ({})", problem.code));
+    }
+    match (found.pop(), found.is_empty()) {
+        (Some((value, _)), true) => Ok(value),
+        _ => Err("it holds more or less than one YAML document".to_owned()),
+    }
+}
+
 #[derive(Default)]
 struct Loading {
     documents: Documents,

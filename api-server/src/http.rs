@@ -34,6 +34,9 @@ fn public(config: &mut ServiceConfig) {
         .service(path("/health", "GET, HEAD").route(get().to(system::health)).route(head().to(system::health)))
         .service(path("/health/ready", "GET, HEAD").route(get().to(system::ready)).route(head().to(system::ready)))
         .service(path("/openapi.json", "GET, HEAD").route(get().to(docs::openapi)).route(head().to(docs::openapi)))
+        .service(
+            path("/.well-known/jwks.json", "GET, HEAD").route(get().to(system::jwks)).route(head().to(system::jwks)),
+        )
         .configure(docs::swagger)
         .service(
             path("/api/v1/{collection}", "GET, HEAD, POST")
@@ -55,6 +58,7 @@ fn public(config: &mut ServiceConfig) {
 fn admin(config: &mut ServiceConfig) {
     config
         .service(path("/metrics", "GET, HEAD").route(get().to(system::metrics)).route(head().to(system::metrics)))
+        .service(path("/instance", "GET, HEAD").route(get().to(system::instance)).route(head().to(system::instance)))
         .service(path("/health", "GET, HEAD").route(get().to(system::health)).route(head().to(system::health)))
         .service(path("/health/ready", "GET, HEAD").route(get().to(system::ready)).route(head().to(system::ready)));
 }

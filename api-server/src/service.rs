@@ -15,22 +15,50 @@ pub mod access;
 pub mod error;
 pub mod keys;
 pub mod records;
+pub mod signing;
 
 pub use error::{Code, Error};
 
 /// Who calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// Without credentials.
     Anonymous,
+    /// With an API key.
+    Machine(Arc<Machine>),
     /// With the admin key.
     Admin,
 }
 
+/// A program with an API key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// The key's name, for people.
+    pub name: String,
+    /// `machine` and the key's own roles.
+    pub roles: Vec<String>,
+}
+
 impl Caller {
     /// Whether the caller acts in `role`. `anyone` is every caller; admin is every role.
-    pub fn has_role(self, role: &str) -> bool {
-        self == Caller::Admin || role == "anyone"
+    pub fn has_role(&self, role: &str) -> bool {
+        role == "anyone" || self.is_admin() || self.roles().is_some_and(|roles| roles.iter().any(|own| own == role))
+    }
+
+    /// Whether the caller may do everything on every row.
+    pub fn is_admin(&self) -> bool {
+        match self {
+            Caller::Anonymous => false,
+            Caller::Machine(machine) => machine.roles.iter().any(|role| role == "admin"),
+            Caller::Admin => true,
+        }
+    }
+
+    fn roles(&self) -> Option<&[String]> {
+        match self {
+            Caller::Anonymous | Caller::Admin => None,
+            Caller::Machine(machine) => Some(&machine.roles),
+        }
     }
 }
 
@@ -46,7 +74,7 @@ pub struct Ctx {
 impl Ctx {
     /// What a filter tree may know of the request.
     pub fn scope(&self) -> Scope {
-        Scope { now: self.now, auth_id: None, auth_roles: None }
+        Scope { now: self.now, auth_id: None, auth_roles: self.caller.roles().map(<[String]>::to_vec) }
     }
 }
 

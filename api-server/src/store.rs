@@ -4,6 +4,7 @@
 //! back even when the client goes away. Bodies are written once for both databases over [`Conn`].
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub use loader::Find;
 pub use pool::PoolStatus;
 pub use url::DatabaseUrl;
 
-use connect::SqliteFile;
+use connect::{Address, SqliteFile};
 use pool::Pool;
 use statement::Admission;
 use transaction::{attempt, autocommit, retry, transaction};
@@ -49,6 +50,8 @@ pub struct PoolOptions {
     pub lock_timeout: Duration,
     /// The schema of every table (PostgreSQL).
     pub schema: String,
+    /// The file that the URL was read from: read again when a connection is refused.
+    pub url_file: Option<PathBuf>,
 }
 
 impl Default for PoolOptions {
@@ -60,6 +63,7 @@ impl Default for PoolOptions {
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(10),
             schema: "public".to_owned(),
+            url_file: None,
         }
     }
 }
@@ -115,8 +119,8 @@ impl Store {
             DatabaseUrl::Sqlite(path) => SqliteFile::at(path.clone()),
             DatabaseUrl::SqliteTemporary => SqliteFile::temporary()?,
             DatabaseUrl::Postgres(url) => {
-                let (url, settings) = (url.clone(), options.clone());
-                let open: pool::Open = Box::new(move || connect::postgres(&url, &settings, &admission));
+                let (address, settings) = (Address::new(url.clone(), options.url_file.clone()), options.clone());
+                let open: pool::Open = Box::new(move || address.connect(&settings, &admission));
                 let pool = Arc::new(Pool::new(open, &options)?);
                 return Ok(Store { dialect: Dialect::Postgres, readers: Arc::clone(&pool), writer: pool });
             }

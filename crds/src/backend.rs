@@ -72,7 +72,7 @@ const RULES: &[Rule] = &[
 /// change, and keeps the keys.
 ///
 /// The least that works is `database.urlFrom`, which names a Secret with a `postgres://` URL, or `database.embedded`,
-/// which needs nothing.
+/// such as `{size: 1Gi}`, which needs no database.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "mainstay.dev",
@@ -129,9 +129,9 @@ pub struct BackendSpec {
         "this is no image: write it as registry/name:tag or registry/name@sha256:digest",
     ))]
     pub image: Option<String>,
-    /// How many servers run: 0 to 1000. Not beside `autoscaling`; `kubectl scale` changes it. Absent: 1.
+    /// How many servers run: 0 to 1000. Not beside `autoscaling`. `kubectl scale` changes it where it is set. Absent: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(transform = shape::number(0, 1000))]
+    #[schemars(transform = shape::number(0, 1000), transform = shape::never_null)]
     pub replicas: Option<u32>,
     /// Lets a HorizontalPodAutoscaler choose how many servers run. Not beside `replicas`, and not with
     /// `database.embedded`. Where `replicas` was set before, the count stays until the autoscaler changes it.

@@ -345,6 +345,7 @@ pub struct RuleSpec {
 
 /// Retain or Delete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = shape::choice)]
 pub enum DeletionPolicySpec {
     /// Kept in the database, not served.
     #[default]

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-/// The pattern that custom resources ask for.
-pub const PATTERN: &str = "^[0-9]{1,9}(ms|s|m|h|d)$";
+/// The pattern that custom resources ask for, some decades long at most. What matches it is parsed.
+pub const PATTERN: &str = "^([0-9]{1,12}ms|[0-9]{1,9}s|[0-9]{1,7}m|[0-9]{1,5}h|[0-9]{1,4}d)$";
 
 /// The duration that a text says; `None` when it is none, or longer than 100 years.
 pub fn parse(text: &str) -> Option<Duration> {
@@ -26,6 +26,21 @@ pub fn parse(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_custom_resource_may_say_is_parsed() {
+        let pattern = regex::Regex::new(PATTERN).unwrap();
+        for (unit, digits) in [("ms", 12), ("s", 9), ("m", 7), ("h", 5), ("d", 4)] {
+            let (longest, longer) =
+                (format!("{}{unit}", "9".repeat(digits)), format!("{}{unit}", "9".repeat(digits + 1)));
+            assert!(pattern.is_match(&longest) && parse(&longest).is_some(), "{longest}");
+            assert!(!pattern.is_match(&longer), "{longer}");
+            assert!(pattern.is_match(&format!("0{unit}")));
+        }
+        for text in ["", "5", "s", "-5s", "1.5h", "5 s", "1h30m", "5w"] {
+            assert!(!pattern.is_match(text), "{text}");
+        }
+    }
 
     #[test]
     fn one_number_and_one_unit() {

@@ -13,6 +13,9 @@ const RULES: &str = "x-kubernetes-validations";
 /// A CEL expression that has to be true, and what is said when it is not.
 pub type Rule = (&'static str, &'static str);
 
+/// Durations that the server's settings take: up to 115 days, in each unit.
+const SERVER_DURATION: &str = "^([0-9]{1,10}ms|[0-9]{1,7}s|[0-9]{1,5}m|[0-9]{1,3}h)$";
+
 /// Names of Kubernetes objects: DNS subdomains of RFC 1123.
 const SUBDOMAIN: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 
@@ -33,11 +36,16 @@ pub fn text(max: u32) -> impl FnMut(&mut Schema) {
 
 /// Text of at most `max` characters that matches a pattern of RE2, or `message`.
 pub fn matching(max: u32, pattern: &'static str, message: &'static str) -> impl FnMut(&mut Schema) {
+    judged(max, format!("self.matches(r'{pattern}')"), message)
+}
+
+/// Text of at most `max` characters for which a rule is true, or `message`.
+fn judged(max: u32, rule: String, message: &'static str) -> impl FnMut(&mut Schema) {
     move |schema| {
         insert(schema, "maxLength", max);
         let all = schema.ensure_object().entry(RULES).or_insert_with(|| json!([]));
         if let Some(all) = all.as_array_mut() {
-            all.push(json!({ "rule": format!("self.matches(r'{pattern}')"), "message": message }));
+            all.push(json!({ "rule": rule, "message": message }));
         }
     }
 }
@@ -48,6 +56,11 @@ pub fn number(least: u32, most: u32) -> impl FnMut(&mut Schema) {
         insert(schema, "minimum", least);
         insert(schema, "maximum", most);
     }
+}
+
+/// A number that the scale subresource reads: of null it would tell nothing but that it is none.
+pub fn never_null(schema: &mut Schema) {
+    insert(schema, "type", "integer");
 }
 
 /// A list in which order matters, or whose elements have no name: who applies it owns it whole.
@@ -82,39 +95,50 @@ pub fn atomic(schema: &mut Schema) {
     insert(schema, "x-kubernetes-map-type", "atomic");
 }
 
+/// A choice of words, of which each field says what it chooses: kube would print the type's own sentence there.
+pub fn choice(schema: &mut Schema) {
+    schema.remove("description");
+}
+
 /// A list that needs an element.
 pub fn filled(schema: &mut Schema) {
     insert(schema, "minItems", 1);
 }
 
-/// A duration of the server's configuration.
+/// A duration of the server's configuration. What matches, the server takes.
 pub fn duration(schema: &mut Schema) {
     let message = "this is no duration: write a whole number and ms, s, m or h, such as 500ms, 30s or 5m";
-    matching(20, "^[0-9]{1,11}(ms|s|m|h)$", message)(schema);
+    matching(20, SERVER_DURATION, message)(schema);
 }
 
 /// A duration of the server's configuration that is not zero.
 pub fn long_duration(schema: &mut Schema) {
     let message = "this is no duration above zero: write a whole number and ms, s, m or h, such as 500ms, 30s or 5m";
-    matching(20, "^0*[1-9][0-9]{0,10}(ms|s|m|h)$", message)(schema);
+    above_zero(SERVER_DURATION, message)(schema);
 }
 
 /// A duration of the operator, which also thinks in days.
 pub fn span(schema: &mut Schema) {
     let message = "this is no duration: write a whole number and s, m, h or d, such as 90s, 10m, 24h or 30d";
-    matching(20, "^[0-9]{1,9}(s|m|h|d)$", message)(schema);
+    matching(20, crate::duration::PATTERN, message)(schema);
 }
 
 /// A duration of the operator that is not zero.
 pub fn long_span(schema: &mut Schema) {
     let message = "this is no duration above zero: write a whole number and s, m, h or d, such as 90s, 10m, 24h or 30d";
-    matching(20, "^0*[1-9][0-9]{0,8}(s|m|h|d)$", message)(schema);
+    above_zero(crate::duration::PATTERN, message)(schema);
 }
 
 /// A number of bytes of the server's configuration.
 pub fn size(schema: &mut Schema) {
-    let message = "this is no size: write a whole number and B, KiB, MiB, GiB, kB, MB or GB, such as 64KiB or 1MiB";
-    matching(20, "^[0-9]{1,15}(B|kB|KB|MB|GB|KiB|MiB|GiB)?$", message)(schema);
+    let message =
+        "this is no size above zero: write a whole number and B, KiB, MiB, GiB, kB, MB or GB, such as 64KiB or 1MiB";
+    above_zero("^[0-9]{1,9}(B|kB|KB|MB|GB|KiB|MiB|GiB)?$", message)(schema);
+}
+
+/// A number with a unit, and the number is not zero.
+fn above_zero(pattern: &'static str, message: &'static str) -> impl FnMut(&mut Schema) {
+    judged(20, format!("self.matches(r'{pattern}') && self.matches('[1-9]')"), message)
 }
 
 /// A quantity of Kubernetes, above zero.

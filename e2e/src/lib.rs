@@ -4,6 +4,7 @@
 //! A harness fails as an assertion does: it panics and shows the server's log.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a harness fails by panicking, like a test")]
 
+pub mod api_server;
 pub mod cluster;
 pub mod cutter;
 pub mod database;

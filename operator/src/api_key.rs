@@ -1,7 +1,7 @@
-//! The reconciliation of an ApiKey: its key in a Secret of its own, made, rotated and told.
+//! An ApiKey: its key in a Secret of its own, made and rotated, what servers shall take of it, and its status.
 //!
-//! `plan` is pure; `reconcile` observes, plans, applies, tells and says when to come again. The hashes reach servers by
-//! the Backend's own reconciliation, which reads `valid`.
+//! Called by `backend::secrets` for each ApiKey of a Backend, so that a key and its hash are written by one pass. Pure.
+//! An ApiKey whose Backend does not exist keeps what it has; `orphan` tells it so.
 
 use std::time::Duration;
 
@@ -12,28 +12,16 @@ use mainstay_crds::api_key::{ApiKey, ApiKeyStatus};
 use mainstay_crds::backend::Backend;
 use mainstay_crds::conditions::{Condition, Reason, Type};
 
+use self::held_keys::{DIGITS, Mark, PREFIX};
 use crate::backend::observed::Entropy;
 use crate::backend::secrets::held::{self, Content, Found};
-use crate::backend::secrets::history::{History, Made, OVERLAP, Rule};
+use crate::backend::secrets::history::{History, OVERLAP, Rule};
 use crate::desired::{Desired, Note};
+
+mod held_keys;
 
 /// The annotation of an ApiKey whose new value asks for a new key; the Secret's own says which was done last.
 pub const ROTATE: &str = "mainstay.dev/rotate-key";
-
-/// When the current key was made.
-const CREATED: &str = "mainstay.dev/created";
-
-/// When it ends.
-const EXPIRES: &str = "mainstay.dev/expires";
-
-/// The keys before it: `id=hash=created`, newest first.
-const PREVIOUS: &str = "mainstay.dev/previous";
-
-/// What a key begins with, so that people and scanners of secrets recognise it.
-const PREFIX: &str = "mainstay_key_";
-
-/// Hex digits after the prefix: 160 bits.
-const DIGITS: usize = 40;
 
 /// How soon to look again for what no watch tells.
 const SOON: Duration = Duration::from_secs(10);
@@ -46,7 +34,9 @@ const LATER: Duration = Duration::from_secs(60);
 pub struct Planned {
     /// Its Secret, when it has to change.
     pub desired: Option<Desired>,
-    /// Its status.
+    /// The keys that servers shall take, the current one first.
+    pub valid: Vec<Valid>,
+    /// Its status by what was seen: a key that is to be written now is told once it is there.
     pub status: ApiKeyStatus,
     /// For people.
     pub notes: Vec<Note>,
@@ -65,159 +55,41 @@ pub struct Valid {
     pub until: Option<Timestamp>,
 }
 
-/// What is kept of a key beside the Secret's `key`.
-#[derive(Clone, PartialEq)]
-struct Mark {
-    id: String,
-    hash: String,
-}
-
-impl Mark {
-    /// Of a key; `None` when it is none.
-    fn of(key: &str) -> Option<Mark> {
-        let digits = key.strip_prefix(PREFIX).filter(|digits| is_hex(digits, DIGITS))?;
-        Some(Mark { id: digits[..8].to_owned(), hash: held::sha256(key) })
-    }
-}
-
-fn is_hex(text: &str, length: usize) -> bool {
-    text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-}
-
 /// metadata.name of the Secret that holds the key.
 pub fn secret_name(api_key: &ApiKey) -> String {
     api_key.spec.secret_name.clone().unwrap_or_else(|| api_key.name_any())
 }
 
-/// The keys that servers shall take now, the current one first. None while the Secret is not there, is another's or is
-/// damaged.
-pub fn valid(api_key: &ApiKey, secret: Option<&Secret>, now: Timestamp) -> Vec<Valid> {
-    let Found::Ours(secret) = held::found(api_key, secret) else { return Vec::new() };
-    let Some(history) = read(secret, now) else { return Vec::new() };
-    let rule = rule(api_key);
-    let valid = |mark: &Mark, until| Valid { id: mark.id.clone(), hash: mark.hash.clone(), until };
-    let previous = history.ends(rule).map(|(made, end)| valid(&made.key, Some(end)));
-    let all = std::iter::once(valid(&history.current.key, history.expires(rule))).chain(previous);
-    all.filter(|key| key.until.is_none_or(|until| until > now)).collect()
-}
-
-/// What shall be of one ApiKey: of its Backend, when there is one, and the Secret of its name, whoever made it.
+/// What shall be of one ApiKey of this Backend. `secret` is the one of its name, whoever made it.
 pub fn plan(
     api_key: &ApiKey,
-    backend: Option<&Backend>,
+    backend: &Backend,
     secret: Option<&Secret>,
     now: Timestamp,
     entropy: &Entropy,
 ) -> Planned {
     let now = held::whole_seconds(now);
+    let look = Look { api_key, rule: rule(api_key), now };
     let name = secret_name(api_key);
-    let told = |reason, message: String| Planned { status: status(api_key, None, reason, message, now), ..later() };
     let ours = match held::found(api_key, secret) {
         Found::Foreign => {
-            let message = format!("Secret {name} was not made by this ApiKey and is left as it is");
-            return told(Reason::ObjectConflict, format!("{message}: delete it, or set spec.secretName"));
+            let message = format!("Secret {name} is another's: set spec.secretName, or delete it if nobody needs it");
+            return look.waits(Reason::ObjectConflict, message, LATER);
         }
-        Found::Leaving => return Planned { again: Some(SOON), ..told(Reason::Pending, format!("Secret {name} goes")) },
+        Found::Leaving => return look.waits(Reason::Pending, format!("Secret {name} is being deleted"), SOON),
         Found::Absent => None,
         Found::Ours(secret) => Some(secret),
     };
-    let before = ours.and_then(|secret| read(secret, now));
-    let rule = rule(api_key);
-    let wanted = &api_key.spec.backend_ref.name;
-    let frozen = match backend {
-        None => Some((Reason::BackendNotFound, format!("there is no Backend {wanted} in this namespace"))),
-        Some(backend) if backend.spec.suspend == Some(true) => {
-            Some((Reason::Suspended, format!("Backend {wanted} is suspended: no key is made or rotated")))
+    let before = ours.and_then(|secret| held_keys::read(secret, now));
+    let suspended = backend.spec.suspend == Some(true);
+    match before {
+        Some(before) if suspended => look.frozen(&before),
+        None if suspended => {
+            let message = format!("Backend {} is suspended: no key is made", backend.name_any());
+            look.waits(Reason::Suspended, message, LATER)
         }
-        Some(_) => None,
-    };
-    if let Some((reason, message)) = frozen {
-        let again = before.as_ref().and_then(|before| before.next(rule, now)).filter(|left| !left.is_zero());
-        let status = frozen_status(api_key, before.as_ref(), (reason, message), now);
-        return Planned { status, again, ..Planned::default() };
+        before => look.keep(name, ours, before, entropy),
     }
-    keep(&Turn { api_key, ours, before, rule, now, entropy }, name)
-}
-
-/// What is known when a key may be made or rotated.
-struct Turn<'a> {
-    api_key: &'a ApiKey,
-    ours: Option<&'a Secret>,
-    before: Option<History<Mark>>,
-    rule: Rule,
-    now: Timestamp,
-    entropy: &'a Entropy,
-}
-
-fn keep(turn: &Turn<'_>, name: String) -> Planned {
-    let Turn { api_key, ours, before, rule, now, entropy } = turn;
-    let asked = api_key.annotations().get(ROTATE).map(|value| held::remembered(value));
-    let handled = ours.and_then(|secret| secret.annotations().get(ROTATE));
-    let asks = asked.is_some() && asked.as_ref() != handled;
-    let text = ours.filter(|_| before.is_some()).and_then(|secret| held::text(secret, "key"));
-    let turns = asks || before.as_ref().is_none_or(|before| before.due(*rule, *now));
-    let made = turns.then(|| entropy.seed("api key")).flatten();
-    let made = made.map(|seed| format!("{PREFIX}{}", held::hex(&seed[..DIGITS / 2])));
-    let mut notes = Vec::new();
-    let mut after = before.clone();
-    if let Some(mark) = made.as_deref().and_then(Mark::of) {
-        notes.extend(news(turn, &name, &mark.id));
-        match &mut after {
-            Some(history) => history.turn(mark, *now),
-            None => after = Some(History::new(mark, *now)),
-        }
-    }
-    let Some((mut after, key)) = after.zip(made.as_deref().or(text)) else {
-        let status = status(api_key, None, Reason::Pending, "the key is not made yet".to_owned(), *now);
-        return Planned { status, again: Some(SOON), ..Planned::default() };
-    };
-    after.prune(*rule, *now);
-    let expires = after.expires(*rule);
-    let content = Content {
-        data: vec![("key", key.to_owned())],
-        annotations: vec![
-            (CREATED, Some(after.current.at.to_string())),
-            (EXPIRES, expires.map(|end| end.to_string())),
-            (PREVIOUS, previous_text(&after.previous)),
-            (ROTATE, asked.or(handled.cloned())),
-        ],
-        name,
-    };
-    let (reason, message) = match expires.filter(|end| end <= now) {
-        Some(end) => (Reason::Expired, format!("the key ended at {end}: set the annotation {ROTATE} to a new value")),
-        None => (Reason::Ready, format!("Secret {} holds the key; servers take it within 90 seconds", content.name)),
-    };
-    Planned {
-        desired: held::write(*api_key, &api_key.spec.backend_ref.name, *ours, content),
-        status: status(api_key, Some((&after, *rule)), reason, message, *now),
-        notes,
-        again: after.next(*rule, *now),
-    }
-}
-
-/// What people hear of a new key; nothing of a first one.
-fn news(turn: &Turn<'_>, name: &str, new: &str) -> Option<Note> {
-    let was = turn.api_key.status.as_ref().is_some_and(|status| status.key_id.is_some());
-    let (warning, reason, message) = match (&turn.before, turn.ours) {
-        (Some(before), _) => {
-            let (old, until) = (&before.current.key.id, held::later(turn.now, turn.rule.overlap));
-            (false, "KeyRotated", format!("{new} is the key; {old} is valid until {until} at most"))
-        }
-        (None, Some(_)) => (
-            true,
-            "KeyReplaced",
-            format!("Secret {name} could not be read any more; {new} is the key, earlier ones are refused"),
-        ),
-        (None, None) if was => {
-            (true, "KeyReplaced", format!("Secret {name} was deleted; {new} is the key, earlier ones are refused"))
-        }
-        (None, None) => return None,
-    };
-    Some(Note { warning, reason: reason.to_owned(), message })
-}
-
-fn later() -> Planned {
-    Planned { again: Some(LATER), ..Planned::default() }
 }
 
 fn rule(api_key: &ApiKey) -> Rule {
@@ -229,77 +101,135 @@ fn rule(api_key: &ApiKey) -> Rule {
     }
 }
 
-/// What a Secret says; `None` when its key is none.
-fn read(secret: &Secret, now: Timestamp) -> Option<History<Mark>> {
-    let mark = Mark::of(held::text(secret, "key")?)?;
-    let annotations = secret.annotations();
-    let made = secret.metadata.creation_timestamp.as_ref().map_or(now, |time| time.0);
-    let at = annotations.get(CREATED).and_then(|time| time.parse().ok()).unwrap_or(made);
-    let mut history = History::new(mark, at);
-    let previous = annotations.get(PREVIOUS).map(String::as_str).unwrap_or_default();
-    history.previous = previous.split(',').filter_map(previous_key).collect();
-    history.settle(now);
-    Some(history)
-}
-
-fn previous_key(text: &str) -> Option<Made<Mark>> {
-    let (id, rest) = text.split_once('=')?;
-    let (hash, at) = rest.split_once('=')?;
-    let whole = is_hex(id, 8) && is_hex(hash, 64);
-    let key = Mark { id: id.to_owned(), hash: hash.to_owned() };
-    Some(Made { key, at: at.parse().ok()? }).filter(|_| whole)
-}
-
-fn previous_text(previous: &[Made<Mark>]) -> Option<String> {
-    let one = |made: &Made<Mark>| format!("{}={}={}", made.key.id, made.key.hash, made.at);
-    let text: Vec<String> = previous.iter().map(one).collect();
-    (!text.is_empty()).then(|| text.join(","))
-}
-
-/// The status while nothing may be written: a key that is held stays usable under a suspended Backend.
-fn frozen_status(
-    api_key: &ApiKey,
-    before: Option<&History<Mark>>,
-    (reason, message): (Reason, String),
+/// What the steps of one plan share.
+struct Look<'a> {
+    api_key: &'a ApiKey,
+    rule: Rule,
     now: Timestamp,
-) -> ApiKeyStatus {
-    let rule = rule(api_key);
-    let Some(before) = before else { return status(api_key, None, reason, message, now) };
-    let held = Some((before, rule));
-    if reason != Reason::Suspended {
-        return status(api_key, held, reason, message, now);
-    }
-    match (before.expires(rule).filter(|end| *end <= now), before.due_at(rule).filter(|due| *due <= now)) {
-        (Some(end), _) => status(api_key, held, Reason::Expired, format!("the key ended at {end}; {message}"), now),
-        (None, Some(due)) => status(api_key, held, Reason::Ready, format!("to be rotated since {due}; {message}"), now),
-        (None, None) => status(api_key, held, Reason::Ready, message, now),
-    }
 }
 
-/// The status, with Ready as the reason says. What has not changed keeps its time.
-fn status(
-    api_key: &ApiKey,
-    held: Option<(&History<Mark>, Rule)>,
-    reason: Reason,
-    message: String,
-    now: Timestamp,
-) -> ApiKeyStatus {
-    let is = if reason == Reason::Ready { "True" } else { "False" };
-    let before = api_key.status.iter().flat_map(|status| &status.conditions);
-    let mut same = before.filter(|condition| condition.kind == Type::Ready.as_str() && condition.status == is);
-    let condition = Condition {
-        kind: Type::Ready.as_str().to_owned(),
-        status: is.to_owned(),
-        observed_generation: api_key.metadata.generation,
-        last_transition_time: same.next().map_or(now.to_string(), |before| before.last_transition_time.clone()),
-        reason: reason.to_string(),
-        message,
-    };
-    ApiKeyStatus {
-        observed_generation: api_key.metadata.generation,
-        conditions: vec![condition],
-        key_id: held.map(|(history, _)| history.current.key.id.clone()),
-        rotated_at: held.map(|(history, _)| history.current.at.to_string()),
-        expires_at: held.and_then(|(history, rule)| history.expires(rule)).map(|end| end.to_string()),
+impl Look<'_> {
+    /// There is no key, and none is made now.
+    fn waits(&self, reason: Reason, message: String, again: Duration) -> Planned {
+        Planned { status: self.status(None, reason, message), again: Some(again), ..Planned::default() }
+    }
+
+    /// The key stays as it is.
+    fn frozen(&self, history: &History<Mark>) -> Planned {
+        let due = history.due_at(self.rule).filter(|due| *due <= self.now);
+        let message = match due {
+            Some(due) => format!("the Backend is suspended: the key is to be rotated since {due}"),
+            None => "the Backend is suspended: the key stays as it is".to_owned(),
+        };
+        Planned {
+            again: history.next(self.rule, self.now).filter(|left| !left.is_zero()),
+            ..self.held(history, message)
+        }
+    }
+
+    /// The key is made or rotated when it is due.
+    fn keep(&self, name: String, ours: Option<&Secret>, before: Option<History<Mark>>, entropy: &Entropy) -> Planned {
+        let asked = self.api_key.annotations().get(ROTATE).map(|value| held::remembered(value));
+        let handled = ours.and_then(|secret| secret.annotations().get(ROTATE));
+        let asks = asked.is_some() && asked.as_ref() != handled;
+        let turns = asks || before.as_ref().is_none_or(|before| before.due(self.rule, self.now));
+        let seed = if turns { entropy.seed(&format!("api key {}", self.api_key.name_any())) } else { None };
+        let made = seed.map(|seed| format!("{PREFIX}{}", held::hex(&seed[..DIGITS / 2])));
+        let held = ours.filter(|_| before.is_some()).and_then(|secret| held::text(secret, "key"));
+        let mark = made.as_deref().and_then(Mark::of);
+        let notes = mark.iter().filter_map(|mark| self.news(&name, ours, before.as_ref(), &mark.id)).collect();
+        let seen = before.clone();
+        let after = match (before, mark) {
+            (Some(mut history), Some(mark)) => {
+                history.turn(mark, self.now);
+                Some(history)
+            }
+            (None, Some(mark)) => Some(History::new(mark, self.now)),
+            (before, None) => before,
+        };
+        let Some((mut after, key)) = after.zip(made.as_deref().or(held)) else {
+            return self.waits(Reason::Pending, "the key is not made yet".to_owned(), SOON);
+        };
+        after.prune(self.rule, self.now);
+        let message = format!("Secret {name} holds the key; servers take it within 90 seconds");
+        let remembered = [(ROTATE, asked.or(handled.cloned()))];
+        let content = Content {
+            name,
+            data: vec![("key", key.to_owned())],
+            annotations: held_keys::annotations(&after, self.rule).into_iter().chain(remembered).collect(),
+        };
+        let desired = held::write(self.api_key, &self.api_key.spec.backend_ref.name, ours, content);
+        let again = after.next(self.rule, self.now);
+        let Planned { valid, status, .. } = self.held(&after, message.clone());
+        let status = match (&desired, seen) {
+            (None, _) => status,
+            (Some(_), Some(seen)) => self.held(&seen, message).status,
+            (Some(_), None) => self.status(None, Reason::Pending, "the key is being made".to_owned()),
+        };
+        Planned { desired, valid, status, notes, again }
+    }
+
+    /// What people hear of a new key; nothing of a first one.
+    fn news(&self, name: &str, ours: Option<&Secret>, before: Option<&History<Mark>>, new: &str) -> Option<Note> {
+        let had = self.api_key.status.as_ref().is_some_and(|status| status.key_id.is_some());
+        let said = match (before, ours) {
+            (Some(before), _) => {
+                let (old, until) = (&before.current.key.id, held::later(self.now, self.rule.overlap));
+                return Some(self.note(false, "KeyRotated", format!("{new} follows {old}, which ends at {until}")));
+            }
+            (None, Some(_)) => "could not be read any more",
+            (None, None) if had => "was deleted",
+            (None, None) => return None,
+        };
+        let message = format!("Secret {name} {said}; it has the new key {new}, and every earlier one is refused");
+        Some(self.note(true, "KeyReplaced", message))
+    }
+
+    fn note(&self, warning: bool, reason: &str, message: String) -> Note {
+        let message = format!("ApiKey {}: {message}", self.api_key.name_any());
+        Note { warning, reason: reason.to_owned(), message }
+    }
+
+    /// There is a key, whether or not it has ended.
+    fn held(&self, history: &History<Mark>, message: String) -> Planned {
+        let valid = |mark: &Mark, until| Valid { id: mark.id.clone(), hash: mark.hash.clone(), until };
+        let previous = history.ends(self.rule).map(|(made, end)| valid(&made.key, Some(end)));
+        let all = std::iter::once(valid(&history.current.key, history.expires(self.rule))).chain(previous);
+        let (reason, message) = match history.expires(self.rule).filter(|end| *end <= self.now) {
+            Some(end) => {
+                let next = format!("a new value of its annotation {ROTATE} makes another");
+                (Reason::Expired, format!("the key ended at {end}; {next}"))
+            }
+            None => (Reason::Ready, message),
+        };
+        Planned {
+            valid: all.filter(|key| key.until.is_none_or(|until| until > self.now)).collect(),
+            status: self.status(Some(history), reason, message),
+            ..Planned::default()
+        }
+    }
+
+    /// The status, with Ready as the reason says. What has not changed keeps its time.
+    fn status(&self, history: Option<&History<Mark>>, reason: Reason, message: String) -> ApiKeyStatus {
+        let is = if reason == Reason::Ready { "True" } else { "False" };
+        let before = self.api_key.status.iter().flat_map(|status| &status.conditions);
+        let mut same = before.filter(|condition| condition.kind == Type::Ready.as_str() && condition.status == is);
+        let generation = self.api_key.metadata.generation;
+        let condition = Condition {
+            kind: Type::Ready.as_str().to_owned(),
+            status: is.to_owned(),
+            observed_generation: generation,
+            last_transition_time: same.next().map_or(self.now.to_string(), |old| old.last_transition_time.clone()),
+            reason: reason.to_string(),
+            message,
+        };
+        let expires = history.and_then(|history| history.expires(self.rule));
+        ApiKeyStatus {
+            observed_generation: generation,
+            conditions: vec![condition],
+            key_id: history.map(|history| history.current.key.id.clone()),
+            rotated_at: history.map(|history| history.current.at.to_string()),
+            expires_at: expires.map(|end| end.to_string()),
+        }
     }
 }

@@ -25,7 +25,6 @@ use crate::settings::Settings;
 pub mod apply;
 pub mod compare;
 pub mod documents;
-pub mod keys;
 pub mod memory;
 pub mod migration;
 pub mod observe;
@@ -41,10 +40,12 @@ pub mod tell;
 
 /// However quiet it is: Secrets are not watched, and a watch may lose something.
 const LOOK_AGAIN: Duration = Duration::from_secs(600);
-/// While a Secret of the database is wrong, or a place in the fleet is waited for.
+/// While a place in the fleet is waited for.
 const LOOK_SOON: Duration = Duration::from_secs(15);
-/// After something stood in the way.
+/// While something stands in the way that is not watched: a Secret of the database, an object of someone else.
 const LEAST: Duration = Duration::from_secs(3);
+/// The same, when it stands there for long.
+const MOST: Duration = Duration::from_secs(60);
 /// One reconciliation takes no longer; it is begun anew then.
 const LONGEST: Duration = Duration::from_secs(120);
 
@@ -60,10 +61,12 @@ pub async fn reconcile(known: Arc<Known>, scope: Arc<Scope>) -> Result<Action, E
     context.metrics.queue.inc();
     let turn = context.turns.acquire().await;
     context.metrics.queue.dec();
-    let _turn = turn.map_err(|error| Error::Own(error.to_string()))?;
+    // None is given any more when the operator stops.
+    let Ok(_turn) = turn else { return Ok(Action::await_change()) };
     context.metrics.in_flight.inc();
     let began = Instant::now();
-    let done = tokio::time::timeout(LONGEST, step(&scope, &key)).await;
+    // Boxed here: those that wait for their turn hold nothing of it.
+    let done = tokio::time::timeout(LONGEST, Box::pin(step(&scope, &key))).await;
     let done = done.unwrap_or_else(|_| Err(Error::Late("the reconciliation".to_owned())));
     context.metrics.in_flight.dec();
     context.metrics.seconds.observe(began.elapsed().as_secs_f64());
@@ -121,8 +124,6 @@ async fn carry_out(
     let mut writer =
         Writer { context, namespace: &key.0, backend: &key.1, seen: &seen, live: &live, memory: &mut *memory };
     let applied = writer.apply(&planned.desired, &planned.doomed).await;
-    let leaving = seen.namespace_terminating || seen.backend.metadata.deletion_timestamp.is_some();
-    let keys = if leaving { Ok(None) } else { keys::keep(&mut writer, now).await };
     let obstacles = applied.as_deref().unwrap_or_default();
     let obstructed = !obstacles.is_empty();
     let status = tell::with_obstacles(planned.status.clone(), &seen.backend, obstacles, now);
@@ -135,17 +136,19 @@ async fn carry_out(
     let created = plan.and_then(|plan| plan.metadata.creation_timestamp.as_ref()).map(|time| time.0);
     context.metrics.backend(&key.0, &key.1, &status, created);
     applied?;
-    let due = planned.again.into_iter().chain(keys?).min();
-    let waits = settings.server_image != context.settings.server_image
-        || seen.database.iter().any(|secret| secret.state != SecretState::Usable);
-    let due = match obstructed {
+    let secrets = seen.database.iter().any(|secret| secret.state != SecretState::Usable);
+    let due = match obstructed || secrets {
         // What is in the way is not watched.
-        true => due.into_iter().chain([context.obstacles.failed(key.clone()).max(LEAST)]).min(),
+        true => {
+            let look = context.obstacles.failed(key.clone()).clamp(LEAST, MOST);
+            planned.again.into_iter().chain([look]).min()
+        }
         false => {
             context.obstacles.forget(key);
-            due
+            planned.again
         }
     };
+    let waits = settings.server_image != context.settings.server_image;
     Ok(Action::requeue(again(due, waits)))
 }
 
@@ -181,12 +184,39 @@ async fn tell_others(
             memory.told.insert(name.clone(), (version, status.clone()));
         }
     }
+    tell_api_keys(context, seen, planned, memory).await?;
     for (name, status) in &planned.plans {
         let Some(plan) = seen.plans.iter().find(|one| one.name_any() == *name) else { continue };
         tell::tell(context, plan, plan.status.as_ref(), status).await?;
     }
     for one in &seen.unreadable {
         tell::unreadable(context, &seen.backend.namespace().unwrap_or_default(), one, now).await?;
+    }
+    Ok(())
+}
+
+/// Tells ApiKeys how they are, and counts when their keys end.
+async fn tell_api_keys(
+    context: &Context,
+    seen: &Observed,
+    planned: &Planned,
+    memory: &mut Memory,
+) -> Result<(), Error> {
+    let namespace = seen.backend.namespace().unwrap_or_default();
+    let named = |name: &String| planned.api_keys.iter().any(|(known, _)| known == name);
+    for gone in memory.keys.iter().filter(|name| !named(name)) {
+        context.metrics.key(&namespace, gone, None);
+    }
+    memory.keys = planned.api_keys.iter().map(|(name, _)| name.clone()).collect();
+    for (name, status) in &planned.api_keys {
+        let ends = status.expires_at.as_ref().and_then(|end| end.parse().ok());
+        context.metrics.key(&namespace, name, ends);
+        let Some(key) = seen.api_keys.iter().find(|one| one.name_any() == *name) else { continue };
+        if let Some(version) = tell::tell(context, &**key, key.status.as_ref(), status).await?
+            && let Ok(version) = version.parse()
+        {
+            memory.told_keys.insert(name.clone(), (version, status.clone()));
+        }
     }
     Ok(())
 }

@@ -47,7 +47,8 @@ pub fn definition(name: &str) -> Result<Json, Box<dyn Error>> {
 }
 
 /// Says only what API servers know and people read: no formats such as `uint32`, of which they warn, whole numbers as
-/// such, no titles, and paragraphs of descriptions as one line each, which `kubectl explain` wraps.
+/// such, no titles, and paragraphs of descriptions as one line each, which `kubectl explain` wraps. An enumeration without
+/// null is not nullable: an API server then drops a null.
 fn plain(schema: &mut Json) {
     match schema {
         Json::Object(members) => {
@@ -61,6 +62,9 @@ fn plain(schema: &mut Json) {
             if members.get("format").is_some_and(|format| format == "uint32") {
                 members.remove("format");
                 members.entry("maximum").or_insert_with(|| u32::MAX.into());
+            }
+            if members.get("enum").is_some_and(Json::is_array) {
+                members.remove("nullable");
             }
             members.values_mut().for_each(plain);
         }
@@ -181,6 +185,42 @@ mod tests {
                 ".unique.where",
             ]
         );
+    }
+
+    /// What an API server has to store and to judge has an end, or its rules could cost too much. A status has one
+    /// writer, the operator, and no rules.
+    #[test]
+    fn everything_that_people_write_is_bounded() {
+        fn unbounded(schema: &Json, path: &str, found: &mut Vec<String>) {
+            let free = schema.get("x-kubernetes-preserve-unknown-fields").is_some();
+            let bound = match schema.get("type").and_then(Json::as_str) {
+                Some("string") if schema.get("enum").is_some() => None,
+                Some("string") => Some("maxLength"),
+                Some("array") => Some("maxItems"),
+                Some("object") if schema.get("additionalProperties").is_some() => Some("maxProperties"),
+                _ => None,
+            };
+            if bound.is_some_and(|bound| schema.get(bound).is_none()) && !free {
+                found.push(path.to_owned());
+            }
+            if schema.get("type").is_some_and(|kind| kind == "array") && schema.get("x-kubernetes-list-type").is_none()
+            {
+                found.push(format!("{path}: no list type"));
+            }
+            for (key, property) in schema.get("properties").and_then(Json::as_object).into_iter().flatten() {
+                unbounded(property, &format!("{path}.{key}"), found);
+            }
+            for key in ["items", "additionalProperties"] {
+                schema.get(key).into_iter().for_each(|inner| unbounded(inner, &format!("{path}[]"), found));
+            }
+        }
+        let mut found = Vec::new();
+        for name in NAMES {
+            let definition = read(name);
+            let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec";
+            unbounded(definition.pointer(spec).unwrap(), name, &mut found);
+        }
+        assert_eq!(found, [""; 0]);
     }
 
     #[test]

@@ -84,9 +84,8 @@ impl std::fmt::Debug for Desired {
         let mut shown = self.object.clone();
         if self.kind.kind == kind::SECRET.kind {
             for member in ["data", "stringData"] {
-                for value in shown[member].as_object_mut().into_iter().flat_map(|data| data.values_mut()) {
-                    *value = json!("…");
-                }
+                let data = shown.get_mut(member).and_then(Json::as_object_mut);
+                data.into_iter().flat_map(|data| data.values_mut()).for_each(|value| *value = json!("…"));
             }
         }
         let Desired { kind, name, how, .. } = self;

@@ -36,9 +36,14 @@ impl Health {
     }
 }
 
-/// A socket to serve on.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| format!("{address} cannot be listened on: {error}"))
+/// A socket to serve on, and where it really is: port 0 takes a free one.
+pub async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
+    let bound = async {
+        let socket = TcpListener::bind(address).await?;
+        let real = socket.local_addr()?;
+        Ok::<_, std::io::Error>((socket, real))
+    };
+    bound.await.map_err(|error| format!("{address} cannot be listened on: {error}"))
 }
 
 /// Serves until it is dropped.

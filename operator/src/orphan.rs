@@ -5,12 +5,13 @@
 
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Resource, ResourceExt};
+use mainstay_crds::api_key::{ApiKey, ApiKeyStatus};
 use mainstay_crds::backend::Backend;
 use mainstay_crds::collection::{Collection, CollectionStatus};
 use mainstay_crds::conditions::{Reason, Type};
 
 use crate::backend::status::condition;
-use crate::backend::{keys, tell};
+use crate::backend::tell;
 use crate::cluster::Error;
 use crate::context::Scope;
 
@@ -35,7 +36,8 @@ pub async fn tell(scope: &Scope, namespace: &str, name: &str) -> Result<(), Erro
     for guard in scope.api_keys.state() {
         let Ok(key) = &guard.0 else { continue };
         if key.spec.backend_ref.name == name && concerns(key, namespace) {
-            keys::orphan(context, key, now).await?;
+            let status = of_key(key, name, now);
+            tell::tell(context, key, key.status.as_ref(), &status).await?;
         }
     }
     Ok(())
@@ -47,11 +49,21 @@ fn concerns<K: Resource>(object: &K, namespace: &str) -> bool {
 
 fn of_collection(collection: &Collection, backend: &str, now: Timestamp) -> CollectionStatus {
     let old = collection.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    let message =
-        format!("there is no Backend `{backend}` in this namespace; make it, or name another in spec.backendRef");
     let generation = collection.metadata.generation;
-    let condition = condition(old, Type::Accepted, false, Reason::BackendNotFound, message, generation, now);
+    let condition = condition(old, Type::Accepted, false, Reason::BackendNotFound, missing(backend), generation, now);
     CollectionStatus { observed_generation: generation, conditions: vec![condition], ..CollectionStatus::default() }
+}
+
+fn of_key(key: &ApiKey, backend: &str, now: Timestamp) -> ApiKeyStatus {
+    let old = key.status.clone().unwrap_or_default();
+    let generation = key.metadata.generation;
+    let condition =
+        condition(&old.conditions, Type::Ready, false, Reason::BackendNotFound, missing(backend), generation, now);
+    ApiKeyStatus { observed_generation: generation, conditions: vec![condition], ..old }
+}
+
+fn missing(backend: &str) -> String {
+    format!("there is no Backend `{backend}` in this namespace; make it, or name another in spec.backendRef")
 }
 
 #[cfg(test)]

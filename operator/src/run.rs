@@ -36,10 +36,10 @@ pub async fn run(client: Client, process: Process) -> Result<(), String> {
     let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
     let health = Arc::new(Health::default());
     let mut stop = Stop::new()?;
-    let listener = http::bind(process.listen).await?;
+    let (listener, listen) = http::bind(process.listen).await?;
     let mut serving = JoinSet::new();
     serving.spawn(http::serve(listener, metrics.clone(), health.clone()));
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), identity = process.identity, listen = %process.listen, "started");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), identity = process.identity, %listen, "started");
     // One that waits for its turn is as ready as it can be.
     health.set(true);
     let candidate = process.leader_election.then(|| {
@@ -113,6 +113,7 @@ async fn lead(
     }
     tracing::info!("stopping: what runs is finished first");
     stopping.send_replace(true);
+    context.turns.close();
     let all = async { while working.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, all).await.is_err() {
         tracing::warn!("what runs took too long and is cut off; the next operator goes on with it");
@@ -134,10 +135,12 @@ async fn definitions(context: &Context, process: &Process) {
                 failures = 0;
                 context.metrics.crd_too_old.set(1);
                 tracing::error!(reason = %Reason::CRDTooOld, "{message}");
-                if let Err(error) = refuse_all(context, &message).await {
+                let told = refuse_all(context, &message).await;
+                if let Err(error) = &told {
                     tracing::warn!(%error, "the Backends could not be told");
                 }
-                sleep(backoff::spread(Duration::from_secs(30), backoff::random())).await;
+                let wait = Duration::from_secs(if told.is_ok() { 30 } else { 3 });
+                sleep(backoff::spread(wait, backoff::random())).await;
             }
             Err(error) => {
                 failures += 1;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde_json::{Map, json};
 
 use super::{Environment, Failure, Output, ServerFlags, settings};
-use crate::config::table::TABLE;
+use crate::config::table::{Row, TABLE};
 use crate::documents;
 
 /// The arguments.
@@ -39,10 +39,14 @@ impl Config {
             writeln!(out, "{}", serde_json::Value::Object(members.collect::<Map<_, _>>()))?;
             return Ok(());
         }
-        let width = TABLE.iter().map(|row| row.flag().len()).max().unwrap_or_default();
+        let name = |row: &Row| match row.file_only {
+            true => format!("{}_FILE", row.variable()),
+            false => format!("--{}", row.flag()),
+        };
+        let width = TABLE.iter().map(|row| name(row).len()).max().unwrap_or_default();
         for (row, value, origin) in resolved.rows() {
             let value = if value.is_empty() { "(none)" } else { &value };
-            writeln!(out, "--{:width$}  {value:28}  {}", row.flag(), origin.as_str())?;
+            writeln!(out, "{:width$}  {value:28}  {}", name(row), origin.as_str())?;
         }
         Ok(())
     }

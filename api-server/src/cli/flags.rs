@@ -19,7 +19,7 @@ const DATABASE: &[Group] = &[Group::Database, Group::Log];
 const SERVER: &[Group] = &[Group::Database, Group::Server, Group::Log];
 
 fn rows(groups: &'static [Group]) -> impl Iterator<Item = &'static Row> {
-    TABLE.iter().filter(move |row| groups.contains(&row.group))
+    TABLE.iter().filter(move |row| groups.contains(&row.group) && !row.file_only)
 }
 
 fn augment(command: Command, groups: &'static [Group]) -> Command {

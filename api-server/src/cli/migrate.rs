@@ -18,7 +18,7 @@ use mainstay_crds::schema::stored::Stored;
 use super::{DatabaseFlags, Environment, Exit, Failure, Output, Paths, Reason, serve, settings};
 use crate::config::Settings;
 use crate::documents::{Documents, count};
-use crate::store::schema::{self, Applied, Claim};
+use crate::store::schema::{self, Applied, Claim, Refusal};
 use crate::store::{DatabaseUrl, Store};
 use crate::telemetry;
 
@@ -87,7 +87,7 @@ impl PlanArgs {
         let (applied, system) = match &self.applied {
             Some(path) => (Applied { stored: read_applied(path)?, ..Applied::default() }, Vec::new()),
             None if !exists(&settings) => (Applied::default(), Vec::new()),
-            None => look(&settings)?,
+            None => look(&settings, &declared)?,
         };
         let applied = found.applied.insert(applied);
         let Evolution { mut plan, notes, .. } = evolution(applied, &declared, &self.paths.as_arguments())?;
@@ -106,17 +106,23 @@ impl PlanArgs {
     }
 }
 
-/// What is applied, and which system migrations are not. Changes nothing; a database of another owner is refused.
-fn look(settings: &Settings) -> Result<(Applied, Vec<String>), Failure> {
-    let claim = claim(settings);
+/// What is applied, and which system migrations are not. Changes nothing; a database of another owner is refused, and one
+/// with a table in the way.
+fn look(settings: &Settings, declared: &Schema) -> Result<(Applied, Vec<String>), Failure> {
+    let (claim, declared) = (claim(settings), declared.clone());
     let store = open(settings)?;
     let asked = store.session(move |conn| {
         let judged = claim.judge(conn);
-        Ok((judged, schema::applied(conn)?, schema::pending(conn)?))
+        let applied = schema::applied(conn)?;
+        let unknown = schema::unknown_table(conn, &applied, &declared)?;
+        Ok((judged, applied, unknown, schema::pending(conn)?))
     });
-    let (judged, applied, system) = System::new().block_on(asked)?;
+    let (judged, applied, unknown, system) = System::new().block_on(asked)?;
     judged?;
-    Ok((applied, system))
+    match unknown {
+        None => Ok((applied, system)),
+        Some(table) => Err(Refusal::UnknownTable(table).into()),
+    }
 }
 
 /// For whom this process acts.
@@ -141,7 +147,8 @@ fn url(settings: &Settings) -> &DatabaseUrl {
 }
 
 fn open(settings: &Settings) -> Result<Store, Failure> {
-    serve::open(url(settings), settings)
+    let setting = if settings.database.direct_url.is_some() { "database.directUrl" } else { "database.url" };
+    serve::open(url(settings), setting, settings)
 }
 
 /// Whether there is a database to ask: looking at a SQLite file must not make one.

@@ -20,6 +20,7 @@ use crate::http::{self, Listeners};
 use crate::query::page;
 use crate::service::Service;
 use crate::service::keys::{Keys, hash};
+use crate::service::signing::PublicKeys;
 use crate::store::schema::Refusal;
 use crate::store::{DatabaseUrl, PoolOptions, Store};
 use crate::telemetry::{self, Metrics};
@@ -29,6 +30,7 @@ mod admin_key;
 mod heartbeat;
 mod prepare;
 mod screen;
+mod watch;
 
 use prepare::{Database, State};
 use screen::Screen;
@@ -48,7 +50,7 @@ impl Serve {
         let settings = settings(&self.flags.0, environment, Some(&documents))?.settings;
         let declared = documents.schema()?;
         telemetry::init(settings.log_format, &settings.log_level).map_err(|error| Failure::new(Exit::Bug, error))?;
-        if matches!(settings.database.url, DatabaseUrl::Postgres(_)) && settings.admin_key.reveal().is_none() {
+        if matches!(settings.database.url, DatabaseUrl::Postgres(_)) && !settings.admin_key.is_given() {
             return Err(Failure::new(
                 Exit::Settings,
                 "on PostgreSQL the admin key must be given: set MAINSTAY_ADMIN_KEY_FILE, MAINSTAY_ADMIN_KEY or \
@@ -79,9 +81,9 @@ impl Start {
         let mut signals = Signals::new()?;
         let (public, public_address) = public;
         let (admin, admin_address) = admin;
-        let store = open(&self.settings.database.url, &self.settings)?;
+        let store = open(&self.settings.database.url, "database.url", &self.settings)?;
         let direct = match &self.settings.database.direct_url {
-            Some(url) => open(url, &self.settings)?,
+            Some(url) => open(url, "database.directUrl", &self.settings)?,
             None => store.clone(),
         };
         let app = Data::new(self.app(store)?);
@@ -121,7 +123,8 @@ impl Start {
             signals.next().await;
             self.stop(&app, handles, &mut signals).await
         };
-        until_the_end(&app, async { tokio::join!(main, side) }, control).await
+        let beside = async { tokio::join!(heartbeat::beat(&app), watch::follow(&app, &self.settings)) };
+        until_the_end(&app, async { tokio::join!(main, side) }, control, beside).await
     }
 
     /// What this start brings to its database.
@@ -138,7 +141,8 @@ impl Start {
     /// The shared state, not ready yet.
     fn app(&self, store: Store) -> Result<App, Failure> {
         let bug = |error: String| Failure::new(Exit::Bug, error);
-        let Settings { limits, timeouts, shutdown_grace, cors_allowed_origins, admin_key, .. } = &self.settings;
+        let Settings { limits, timeouts, shutdown_grace, cors_allowed_origins, .. } = &self.settings;
+        let Settings { admin_key, api_keys, jwt_keys, .. } = &self.settings;
         let page = page::Limits { default: limits.page_default, max: limits.page_max };
         let document = openapi::to_json(&openapi::document(&self.declared, page)).map_err(|e| bug(e.to_string()))?;
         let database = match self.settings.database.url {
@@ -146,10 +150,14 @@ impl Start {
             DatabaseUrl::Sqlite(_) | DatabaseUrl::SqliteTemporary => "sqlite",
         };
         let keys = Keys::default();
-        keys.set_admin(admin_key.reveal().map(hash).into_iter().collect());
+        keys.set_admin(admin_key.hashes());
+        keys.set_machines(api_keys.0.clone());
+        let signing = PublicKeys::default();
+        signing.set(jwt_keys.0.clone());
         Ok(App {
             service: Service::new(store, self.declared.clone(), page, limits.depth),
             keys,
+            signing,
             metrics: Metrics::new(database).map_err(|error| bug(error.to_string()))?,
             readiness: Readiness::default(),
             identity: Identity::new(self.settings.instance.clone().unwrap_or_else(heartbeat::name)),
@@ -169,9 +177,9 @@ impl Start {
         match state {
             State::Ready(schema, revision) => {
                 app.identity.serve(revision);
-                let key = match self.settings.admin_key.reveal() {
-                    Some(_) => None,
-                    None => self.stored_key(app, database).await?,
+                let key = match self.settings.admin_key.is_given() {
+                    true => None,
+                    false => self.stored_key(app, database).await?,
                 };
                 app.service.schema.store(std::sync::Arc::new(schema));
                 app.readiness.serve();
@@ -257,6 +265,7 @@ async fn until_the_end(
     app: &App,
     serving: impl Future<Output = (io::Result<()>, io::Result<()>)>,
     control: impl Future<Output = Result<(), Failure>>,
+    beside: impl Future,
 ) -> Result<(), Failure> {
     tokio::pin!(serving, control);
     let done = tokio::select! {
@@ -267,7 +276,7 @@ async fn until_the_end(
             Ok(()) => control.await,
             Err(error) => Err(Failure::new(Exit::Bug, format!("the server ended: {error}"))),
         },
-        () = heartbeat::beat(app) => Ok(()),
+        _ = beside => Ok(()),
     };
     if done.is_ok() {
         heartbeat::leave(app).await;
@@ -308,9 +317,10 @@ fn bind(flag: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Fa
     })
 }
 
-/// Opens a database with the settings' pool.
-pub(super) fn open(url: &DatabaseUrl, settings: &Settings) -> Result<Store, Failure> {
+/// Opens a database with the settings' pool. `setting` is where the URL comes from.
+pub(super) fn open(url: &DatabaseUrl, setting: &str, settings: &Settings) -> Result<Store, Failure> {
     let options = PoolOptions {
+        url_file: settings.files.get(setting).cloned(),
         size: settings.database.pool_size,
         wait: settings.database.pool_wait,
         lifetime: settings.database.pool_lifetime,

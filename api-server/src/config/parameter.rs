@@ -2,7 +2,6 @@
 //!
 //! Used by the settings' table through [`Parameter`]. Knows no setting by name.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -28,23 +27,6 @@ pub trait Parameter {
 /// A number of bytes: `1MiB`, `64KiB`, `10MB`, `512`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub usize);
-
-/// A text that is never printed.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(Option<String>);
-
-impl Secret {
-    /// The secret itself, where there is one.
-    pub fn reveal(&self) -> Option<&str> {
-        self.0.as_deref()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.show())
-    }
-}
 
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +68,7 @@ impl LogFilter {
     }
 }
 
-fn text(raw: &Raw) -> Result<&str, String> {
+pub(super) fn text(raw: &Raw) -> Result<&str, String> {
     match raw {
         Raw::Text(text) => Ok(text.trim()),
         Raw::List(_) => Err("this takes one value, not a list".to_owned()),
@@ -247,23 +229,6 @@ impl Parameter for SchemaName {
 
     fn show(&self) -> String {
         self.0.clone()
-    }
-}
-
-impl Parameter for Secret {
-    fn parse(&mut self, raw: &Raw) -> Result<(), String> {
-        let text = text(raw)?;
-        *self = match text.len() {
-            0 => Secret(None),
-            1..20 => return Err("a key has at least 20 characters; `openssl rand -hex 20` makes one".to_owned()),
-            _ if text.bytes().all(|byte| byte.is_ascii_graphic()) => Secret(Some(text.to_owned())),
-            _ => return Err("a key is made of visible ASCII characters, for it travels in a header".to_owned()),
-        };
-        Ok(())
-    }
-
-    fn show(&self) -> String {
-        self.0.as_ref().map_or_else(String::new, |_| "********".to_owned())
     }
 }
 

@@ -2,11 +2,14 @@
 //!
 //! Read by [`super::resolve`], by the command line for its flags and their help, and by `mainstay config`.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::parameter::Parameter;
-use super::{Database, Limits, LogFilter, LogFormat, Migrate, SchemaName, Secret, Settings, Size, Timeouts};
+use super::{
+    AdminKeys, ApiKeys, Database, JwtKeys, Limits, LogFilter, LogFormat, Migrate, SchemaName, Settings, Size, Timeouts,
+};
 use crate::store::DatabaseUrl;
 
 /// One setting.
@@ -19,6 +22,8 @@ pub struct Row {
     pub process: bool,
     /// May be read from a file, and is masked when printed.
     pub secret: bool,
+    /// Is given by the name of its file alone: there is no flag, and no variable but the one that ends in `_FILE`.
+    pub file_only: bool,
     /// Without a word from anyone.
     pub default: Default,
     /// What a value looks like.
@@ -83,7 +88,11 @@ impl Row {
 
     /// The help with variable and default.
     pub fn long_help(&self) -> String {
-        let file = if self.secret { " or _FILE" } else { "" };
+        let file = match (self.secret, self.file_only) {
+            (_, true) => "_FILE",
+            (true, false) => " or _FILE",
+            (false, false) => "",
+        };
         let default = match self.default {
             Default::Fixed("") => String::new(),
             Default::Fixed(text) => format!(" [default: {text}]"),
@@ -106,6 +115,7 @@ const fn row(
         group: Group::Server,
         process: false,
         secret: false,
+        file_only: false,
         default: Default::Fixed(default),
         shape,
         help,
@@ -122,6 +132,9 @@ impl Row {
     }
     const fn secret(self) -> Row {
         Row { secret: true, process: true, ..self }
+    }
+    const fn file_only(self) -> Row {
+        Row { file_only: true, ..self.secret() }
     }
     const fn on_terminal(self, yes: &'static str, no: &'static str) -> Row {
         Row { default: Default::OnTerminal { yes, no }, ..self }
@@ -171,7 +184,19 @@ pub const TABLE: &[Row] = &[
         .process(),
     row("adminListen", "127.0.0.1:9090", "ADDRESS", "Where probes and Prometheus connect", |s| &mut s.admin_listen)
         .process(),
-    row("adminKey", "", "KEY", "Lets its holder do everything; at least 20 characters", |s| &mut s.admin_key).secret(),
+    row(
+        "adminKey",
+        "",
+        "KEY",
+        "Lets its holder do everything; at least 20 characters; a file may hold one a line",
+        |s| &mut s.admin_key,
+    )
+    .secret(),
+    row("apiKeys", "", "FILE", "The keys of machines, with their roles", |s| &mut s.api_keys).file_only(),
+    row("jwtKeys", "", "FILE", "The keys that sign tokens; /.well-known/jwks.json has their public halves", |s| {
+        &mut s.jwt_keys
+    })
+    .file_only(),
     row("migrate", "auto", "auto|verify", "Apply safe migrations at start, or change nothing", |s| &mut s.migrate)
         .process(),
     row("shutdownGrace", "25s", "DURATION", "How long requests in flight may take at a stop", |s| {
@@ -242,7 +267,10 @@ impl Settings {
             instance: None,
             listen: nowhere,
             admin_listen: nowhere,
-            admin_key: Secret::default(),
+            admin_key: AdminKeys::default(),
+            api_keys: ApiKeys::default(),
+            jwt_keys: JwtKeys::default(),
+            files: BTreeMap::new(),
             migrate: Migrate::Verify,
             shutdown_grace: Duration::ZERO,
             drain_delay: Duration::ZERO,

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::parameter::Parameter;
 use super::*;
 use crate::documents;
+use crate::service::keys::hash;
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
     let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -53,10 +54,11 @@ fn a_flag_beats_the_environment_beats_the_document_beats_the_default() {
 fn every_problem_is_reported_at_once_with_its_place() {
     let document = backend("{ limits: { depth: 999, bodyy: 1KiB }, timeouts: { request: soon } }");
     let found = problems(&[("listen", "here")], &[("MAINSTAY_MIGRATE", "never")], Some(&document));
-    assert_eq!(found.len(), 4, "{found:#?}");
+    assert_eq!(found.len(), 5, "{found:#?}");
     assert!(found[0].starts_with("-:5: /spec/config/limits/bodyy: "), "{found:#?}");
+    assert_eq!(found[1], "-:5: /spec/config/limits/depth: this is a whole number from 1 to 128");
     assert_eq!(
-        found[1..],
+        found[2..],
         [
             "--listen: `here` is not an address with a port: write it as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080",
             "MAINSTAY_MIGRATE: `never` is none of auto, verify",
@@ -143,15 +145,18 @@ fn secrets_come_from_files_and_are_never_shown() {
     let path = file.path().to_str().unwrap();
     let variables = [("MAINSTAY_ADMIN_KEY_FILE", path), ("MAINSTAY_DATABASE_URL", "postgres://ann:s3cret@h/d")];
     let resolved = resolve(&flags(&[]), &environment(&variables), None).unwrap();
-    assert_eq!(resolved.settings.admin_key.reveal(), Some("s3cret-s3cret-s3cret-s3cret"));
+    assert_eq!(resolved.settings.admin_key.hashes(), [hash("s3cret-s3cret-s3cret-s3cret")]);
     let shown: String = resolved.rows().map(|(_, value, origin)| format!("{value} {}\n", origin.as_str())).collect();
     assert!(shown.contains("******** file") && shown.contains("postgres://h/d environment"), "{shown}");
     assert!(!format!("{shown}{resolved:?}").contains("s3cret"));
+    assert_eq!(resolved.settings.files.get("adminKey"), Some(&PathBuf::from(path)));
 
     let both = problems(&[], &[("MAINSTAY_ADMIN_KEY", "x"), ("MAINSTAY_ADMIN_KEY_FILE", path)], None);
     assert_eq!(both, ["MAINSTAY_ADMIN_KEY and MAINSTAY_ADMIN_KEY_FILE are both set: unset one of them"]);
     let missing = problems(&[], &[("MAINSTAY_ADMIN_KEY_FILE", "/nowhere/key")], None);
     assert!(missing[0].starts_with("MAINSTAY_ADMIN_KEY_FILE: cannot read `/nowhere/key`"), "{missing:?}");
+    let inline = problems(&[], &[("MAINSTAY_API_KEYS", "x")], None);
+    assert_eq!(inline, ["MAINSTAY_API_KEYS is not read: give MAINSTAY_API_KEYS_FILE"]);
     let short = problems(&[("adminKey", "tooshort")], &[], None);
     assert!(!short[0].contains("tooshort"), "{short:?}");
 }

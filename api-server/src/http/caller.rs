@@ -18,28 +18,29 @@ impl FromRequest for Ctx {
     type Future = Ready<Result<Ctx, Failure>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let now = clock::now();
         let caller = match request.app_data::<web::Data<App>>() {
-            Some(app) => caller(request.headers(), &app.keys),
+            Some(app) => caller(request.headers(), &app.keys, now),
             None => Err(Error::bug("the application state is missing")),
         };
-        ready(caller.map(|caller| Ctx { caller, now: clock::now() }).map_err(Failure::from))
+        ready(caller.map(|caller| Ctx { caller, now }).map_err(Failure::from))
     }
 }
 
-fn caller(headers: &HeaderMap, keys: &Keys) -> Result<Caller, Error> {
+fn caller(headers: &HeaderMap, keys: &Keys, now: i64) -> Result<Caller, Error> {
     let wrong = || Error::new(Code::Unauthenticated, "the credential is not known; send a valid one, or none");
     let mut callers = Vec::new();
     for value in headers.get_all("x-api-key") {
-        callers.push(value.to_str().ok().and_then(|key| keys.caller(key)));
+        callers.push(value.to_str().ok().and_then(|key| keys.caller(key, now)));
     }
     for value in headers.get_all(AUTHORIZATION) {
         let token = value.to_str().ok().and_then(|text| text.split_once(' '));
         let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-        callers.push(token.and_then(|key| keys.caller(key)));
+        callers.push(token.and_then(|key| keys.caller(key, now)));
     }
     match callers.as_slice() {
         [] => Ok(Caller::Anonymous),
-        [one] => one.ok_or_else(wrong),
+        [one] => one.clone().ok_or_else(wrong),
         _ => Err(Error::new(Code::Unauthenticated, "send one credential, not several")),
     }
 }

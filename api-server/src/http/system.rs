@@ -1,4 +1,4 @@
-//! Liveness, readiness and metrics.
+//! Liveness, readiness, metrics, and which keys the server knows.
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, http::header::ContentType};
@@ -24,6 +24,23 @@ pub async fn ready(app: Data<App>) -> HttpResponse {
     let status = if ready { "ready" } else { "not ready" };
     let body = json!({ "success": ready, "data": { "status": status, "checks": checks } });
     if ready { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
+}
+
+/// `GET /.well-known/jwks.json`: the public keys of tokens, as RFC 7517 has it. Clients may keep them for a minute.
+pub async fn jwks(app: Data<App>) -> HttpResponse {
+    HttpResponse::Ok().insert_header(("cache-control", "public, max-age=60")).json(app.signing.jwks())
+}
+
+/// `GET /instance`, on the admin port: who this is and which keys it knows, by names that are no secrets.
+pub async fn instance(app: Data<App>) -> HttpResponse {
+    HttpResponse::Ok().json(json!({
+        "instance": app.identity.instance,
+        "version": env!("CARGO_PKG_VERSION"),
+        "revision": app.identity.revision(),
+        "adminKeys": app.keys.admin_ids(),
+        "jwtKeys": app.signing.ids(),
+        "apiKeys": app.keys.machine_ids(),
+    }))
 }
 
 /// `GET /metrics`, on the admin port: the text format of Prometheus.

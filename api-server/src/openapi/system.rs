@@ -1,4 +1,4 @@
-//! The paths of the server itself: health, readiness and this document.
+//! The paths of the server itself: health, readiness, public keys and this document.
 //!
 //! Called while the document is built; the answers are written in `http/system.rs` and `http/docs.rs`.
 
@@ -19,6 +19,13 @@ pub fn paths(paths: PathsBuilder) -> PathsBuilder {
         .response("503", answer("Send none; a check fails.", reference("ReadinessAnswer")));
     let document = operation("getOpenApi", "This document.")
         .response("200", answer("The OpenAPI 3.1 document of this backend.", json!({ "type": "object" })));
+    let keys = json!({
+        "type": "object", "required": ["keys"],
+        "properties": { "keys": { "type": "array", "items": { "type": "object" } } },
+    });
+    let keys = operation("getJwks", "The public keys of tokens, as a JWK Set (RFC 7517).")
+        .response("200", answer("The keys; none while no token is signed.", keys));
+    let paths = paths.path("/.well-known/jwks.json", get(keys));
     paths.path("/health", get(health)).path("/health/ready", get(ready)).path("/openapi.json", get(document))
 }
 

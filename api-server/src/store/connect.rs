@@ -18,6 +18,7 @@ use super::PoolOptions;
 use super::conn::{Conn, Raw};
 use super::error::{Error, first_line};
 use super::statement::Admission;
+use super::url::DatabaseUrl;
 
 /// A SQLite file that this process owns, or will own once it can be locked.
 pub(super) struct SqliteFile {
@@ -94,8 +95,44 @@ pub(super) fn sqlite(file: &SqliteFile, writer: bool, admission: &Arc<Admission>
     Ok(conn)
 }
 
+/// Where a PostgreSQL server is, and the file that says so anew when the password has changed.
+pub(super) struct Address {
+    url: Mutex<String>,
+    file: Option<PathBuf>,
+}
+
+impl Address {
+    pub(super) fn new(url: String, file: Option<PathBuf>) -> Address {
+        Address { url: Mutex::new(url), file }
+    }
+
+    /// A connection by the known URL. Where that fails and the file has another, by that one, which is then the known
+    /// one: whatever the reason was, for it is told in the server's language.
+    pub(super) fn connect(&self, options: &PoolOptions, admission: &Arc<Admission>) -> Result<Conn, Error> {
+        let known = self.url.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let failed = match postgres(&known, options, admission) {
+            Err(error @ Error::Away(_)) => error,
+            done => return done,
+        };
+        let Some(url) = self.written().filter(|url| *url != known) else { return Err(failed) };
+        let conn = postgres(&url, options, admission)?;
+        tracing::info!("the database URL was read again from its file");
+        *self.url.lock().unwrap_or_else(PoisonError::into_inner) = url;
+        Ok(conn)
+    }
+
+    /// The URL in the file, if there is one that can be used.
+    fn written(&self) -> Option<String> {
+        let text = std::fs::read_to_string(self.file.as_ref()?).ok()?;
+        match DatabaseUrl::parse(text.trim()) {
+            Ok(DatabaseUrl::Postgres(url)) => Some(url),
+            Ok(DatabaseUrl::Sqlite(_) | DatabaseUrl::SqliteTemporary) | Err(_) => None,
+        }
+    }
+}
+
 /// A connection to the server, its session set up and its kind checked.
-pub(super) fn postgres(url: &str, options: &PoolOptions, admission: &Arc<Admission>) -> Result<Conn, Error> {
+fn postgres(url: &str, options: &PoolOptions, admission: &Arc<Admission>) -> Result<Conn, Error> {
     #[expect(clippy::disallowed_methods)]
     let connection = PgConnection::establish(&with_defaults(url)).map_err(connection_error)?;
     let mut conn = Conn::new(Raw::Postgres(connection), Arc::clone(admission));

@@ -5,6 +5,7 @@
 
 use mainstay_crds::Value;
 use mainstay_crds::plan::{Phase, Plan, Step};
+use mainstay_crds::schema::Schema;
 use mainstay_crds::schema::evolve::may_follow;
 use mainstay_crds::schema::stored::Stored;
 use mainstay_crds::sql::{ColumnType, Dialect, Sql};
@@ -115,6 +116,18 @@ fn read<T: serde::de::DeserializeOwned>(value: &Value<'_>) -> Result<T, Error> {
         let hint = "it was applied by a newer version: run that version or a later one";
         Error::Refused(format!("the applied schema is not understood ({error}); {hint}"))
     })
+}
+
+/// The first declared table that is there although nobody here has made it. Also `plan` asks, which runs nothing.
+pub fn unknown_table(conn: &mut Conn, applied: &Applied, declared: &Schema) -> Result<Option<String>, Error> {
+    for collection in &declared.collections {
+        let name = collection.name.as_str();
+        let known = applied.stored.get(name).is_some() || applied.stored.removed.iter().any(|one| one.name == name);
+        if !known && table_exists(conn, &collection.table)? && !ledger::began(conn, &format!("create table {name}"))? {
+            return Ok(Some(collection.table.clone()));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether the current schema of the database has a table of that name.

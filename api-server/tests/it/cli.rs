@@ -227,6 +227,18 @@ fn config_shows_values_and_origins_and_no_secret() {
 }
 
 #[test]
+fn config_names_what_can_be_typed() {
+    let folder = Folder::new();
+    let (out, _) = folder.expect(0, "config");
+    let (help, _) = folder.expect(0, "serve --help");
+    for line in out.lines() {
+        let name = line.split_whitespace().next().unwrap();
+        assert_eq!(help.contains(name), name.starts_with("--"), "{name}");
+    }
+    assert!(out.contains("\nMAINSTAY_JWT_KEYS_FILE "), "{out}");
+}
+
+#[test]
 fn openapi_is_written_as_json_or_yaml() {
     let folder = Folder::new();
     let document: Json = serde_json::from_str(&folder.expect(0, "openapi -f things.yaml").0).unwrap();
@@ -404,8 +416,12 @@ fn a_table_that_is_not_ours_is_65() {
     folder.expect(0, "migrate up -f things.yaml");
     foreign_table(&folder.path("mainstay.db"));
     folder.write("others.yaml", &THINGS.replace("things", "others"));
-    let (_, err) = folder.expect(65, "migrate up -f things.yaml -f others.yaml");
-    assert!(err.contains("`others`"), "{err}");
+    for command in ["plan", "up"] {
+        let (_, err) = folder.expect(65, &format!("migrate {command} -f things.yaml -f others.yaml"));
+        assert!(err.contains("`others`"), "{err}");
+    }
+    let (out, _) = folder.expect(65, "migrate plan -f things.yaml -f others.yaml --report");
+    assert!(out.contains(r#""reason":"UnknownTable""#), "{out}");
     let (_, err) =
         folder.expect(65, "serve -f things.yaml -f others.yaml --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0");
     assert!(err.contains("`others`"), "{err}");

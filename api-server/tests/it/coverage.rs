@@ -23,6 +23,7 @@ const ERRORS: &[(&str, &str, &str, Option<&str>, u16)] = &[
     ("/health", "get", LONG, None, 414),
     ("/health/ready", "get", LONG, None, 414),
     ("/openapi.json", "get", LONG, None, 414),
+    ("/.well-known/jwks.json", "get", LONG, None, 414),
 ];
 
 /// Routes for people, which no client is generated for.

@@ -22,6 +22,7 @@ mod clients;
 mod limits;
 mod migrations;
 mod phases;
+mod rotation;
 mod sqlite;
 mod stop;
 mod unknown;

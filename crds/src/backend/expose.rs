@@ -48,6 +48,7 @@ pub struct ServiceSpec {
 
 /// How far a Service reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = shape::choice)]
 pub enum ServiceType {
     /// Inside the cluster.
     #[default]

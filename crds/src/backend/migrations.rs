@@ -71,6 +71,7 @@ pub struct MigrationPolicy {
 
 /// Whether a step runs: Auto without asking, Approve when its hash is in `approve`, Forbid never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = shape::choice)]
 pub enum Gate {
     /// Without asking.
     Auto,
@@ -102,6 +103,7 @@ pub struct WindowSpec {
 
 /// A day of the week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = shape::choice)]
 pub enum Weekday {
     /// Monday.
     Mon,
@@ -132,6 +134,7 @@ pub struct BackupSpec {
 /// How dangerous a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = shape::choice)]
 pub enum StepClass {
     /// Neither blocks nor fails.
     Safe,

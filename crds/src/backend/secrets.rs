@@ -35,6 +35,7 @@ pub struct JwtKeysSpec {
 
 /// A signature algorithm of RFC 7518 or RFC 8037.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = shape::choice)]
 pub enum JwtAlgorithm {
     /// Ed25519.
     #[default]

@@ -123,7 +123,10 @@ fn check_all(documents: &[Document], builtin: Builtin) -> Result<Schema, Vec<Vec
     for Draft { document, problems, .. } in drafts {
         if let Some(problems_of) = document.and_then(|position| found.get_mut(position)) {
             let mistakes = mistakes(problems_of);
-            problems_of.extend(problems.into_vec().into_iter().filter(|problem| !follows(problem, &mistakes)));
+            let meaning: Vec<Problem> =
+                problems.into_vec().into_iter().filter(|problem| !follows(problem, &mistakes)).collect();
+            problems_of.retain(|problem| !said_better(problem, &meaning));
+            problems_of.extend(meaning);
         }
     }
     if found.iter().all(Vec::is_empty) { Ok(schema) } else { Err(found) }
@@ -203,7 +206,18 @@ fn references(drafts: &mut [Draft], documents: &[Document]) {
 
 /// Paths of the structural problems whose values were left out.
 fn mistakes(structural: &[Problem]) -> Vec<String> {
-    structural.iter().filter(|problem| problem.code != "required").map(|problem| problem.path.clone()).collect()
+    let left_out = |problem: &&Problem| problem.code != "required" && !structure::bounds::CODES.contains(&problem.code);
+    structural.iter().filter(left_out).map(|problem| problem.path.clone()).collect()
+}
+
+/// Whether a broken bound is also a problem of what the document means, which knows the next step.
+fn said_better(problem: &Problem, meaning: &[Problem]) -> bool {
+    let said = |other: &Problem| match other.path.strip_prefix(&problem.path) {
+        Some("") => true,
+        Some(rest) => rest.starts_with('/') && other.code == problem.code,
+        None => false,
+    };
+    structure::bounds::CODES.contains(&problem.code) && meaning.iter().any(said)
 }
 
 /// Whether a problem only follows from a structural one: it stands at, under, or (within one field or rule) above it.

@@ -31,6 +31,9 @@ mod settle;
 mod target;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 use course::Course;
 
 /// The next step of the way.

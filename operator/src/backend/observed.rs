@@ -23,6 +23,8 @@ use crate::backend::report::Report;
 pub struct Observed {
     /// The Backend itself.
     pub backend: Arc<Backend>,
+    /// metadata.uid of its namespace: tells it from a namespace of the same name in another cluster.
+    pub namespace_uid: String,
     /// Its namespace is being deleted.
     pub namespace_terminating: bool,
     /// The Collections that name it, by name; none that is being deleted.

@@ -65,6 +65,7 @@ pub fn plan(seen: &Observed, settings: &Settings, now: Timestamp) -> Planned {
     let mut planned = Planned {
         status: status::status(seen, settings, &documents, &keys, &way, now),
         collections: documents.statuses.clone(),
+        api_keys: keys.api_keys.clone(),
         plans: way.plans.clone(),
         again: [keys.again, way.again].into_iter().flatten().min(),
         ..Planned::default()

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mainstay_crds::api_key::ApiKeyStatus;
 use mainstay_crds::backend::BackendStatus;
 use mainstay_crds::collection::CollectionStatus;
 use mainstay_crds::migration_plan::MigrationPlanStatus;
@@ -19,6 +20,8 @@ pub struct Planned {
     pub status: BackendStatus,
     /// The status of each Collection that names the Backend.
     pub collections: Vec<(String, CollectionStatus)>,
+    /// The status of each ApiKey that names the Backend.
+    pub api_keys: Vec<(String, ApiKeyStatus)>,
     /// The status of MigrationPlans.
     pub plans: Vec<(String, MigrationPlanStatus)>,
     /// What people should hear of.

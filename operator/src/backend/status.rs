@@ -30,7 +30,7 @@ pub fn status(
     let workload = Workload::of(seen, way.release.as_ref());
     let generation = seen.backend.metadata.generation;
     let old = seen.backend.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    let conditions = judge(seen, documents, way, &workload)
+    let conditions = judge(seen, documents, keys, way, &workload)
         .into_iter()
         .map(|(kind, is, reason, message)| condition(old, kind, is, reason, message, generation, now));
     BackendStatus {
@@ -53,7 +53,7 @@ pub fn selector(backend: &str) -> String {
 
 type Judged = (Type, bool, Reason, String);
 
-fn judge(seen: &Observed, documents: &Documents, way: &Migration, workload: &Workload) -> [Judged; 5] {
+fn judge(seen: &Observed, documents: &Documents, keys: &Secrets, way: &Migration, workload: &Workload) -> [Judged; 5] {
     let schema_ready = way.waits.is_none() && (way.schema.is_some() || is_embedded(seen) && workload.available);
     let blocked = obstacle(seen, documents, way, workload);
     let ready = blocked.is_none() && schema_ready && workload.available && workload.rolled_out;
@@ -75,7 +75,9 @@ fn judge(seen: &Observed, documents: &Documents, way: &Migration, workload: &Wor
     let stalled = !ready && why.stalled;
     let reconciling = match (ready, suspended, stalled) {
         (_, true, _) => {
-            (false, Reason::Suspended, "spec.suspend is set: nothing is written but this status".to_owned())
+            let said = "spec.suspend is set: nothing is written but this status".to_owned();
+            let overdue = keys.overdue.iter();
+            (false, Reason::Suspended, overdue.fold(said, |said, overdue| format!("{said}; {overdue}")))
         }
         (true, ..) => (false, Reason::Ready, serves.clone()),
         (false, _, true) => (false, why.reason, why.message.clone()),

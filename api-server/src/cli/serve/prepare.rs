@@ -124,6 +124,9 @@ fn auto(conn: &mut Conn, start: &Start) -> Prepared {
     go_on(conn, &evolution, start)?;
     if moves {
         tracing::info!(revision = evolution.plan.to_revision, steps = evolution.plan.steps.len(), "migrated");
+        for note in &evolution.notes {
+            tracing::warn!(note, "the documents leave something as it is");
+        }
     }
     enter(conn, start, evolution)
 }

@@ -47,7 +47,7 @@ impl Screen<'_> {
         let key = match &self.key {
             Some(Key::Shown(key)) => format!("{key}\n               shown this once: keep it"),
             Some(Key::File(file)) => format!("in {}", file.display()),
-            None if self.settings.admin_key.reveal().is_some() => "as given".to_owned(),
+            None if self.settings.admin_key.is_given() => "as given".to_owned(),
             None => "as made at the first start".to_owned(),
         };
         let mut text = format!(

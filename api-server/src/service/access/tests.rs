@@ -1,11 +1,14 @@
 //! Rules against callers.
 
+use std::sync::Arc;
+
 use mainstay_crds::collection::{Document, check};
 use mainstay_crds::filter::{Op, Operand};
 use mainstay_crds::schema::Schema;
 use mainstay_crds::{Value, filter};
 use serde_json::{Value as Json, json};
 
+use super::super::Machine;
 use super::*;
 
 fn schema(access: Json) -> Schema {
@@ -47,7 +50,7 @@ fn rules_only_grant() {
         (json!([open]), Grant::Rows(is_open())),
         (json!([open, due]), Grant::Rows(Filter::Or(vec![is_open(), is_due()]))),
         (json!([open, { "roles": ["anyone"] }]), Grant::Everything),
-        // Nobody has these roles yet.
+        // Nobody has these roles without a credential.
         (json!([{ "roles": ["user", "machine", "staff"] }]), Grant::Nothing),
         (json!([{ "roles": ["user", "anyone"] }]), Grant::Everything),
         // A rule that names what the caller lacks grants nothing.
@@ -62,6 +65,31 @@ fn rules_only_grant() {
             assert_eq!(grant(&ctx(Caller::Anonymous), things, action), Grant::Nothing, "{rules} is for reading");
         }
     }
+}
+
+#[test]
+fn a_machine_acts_in_the_roles_of_its_key() {
+    let machine = |roles: &[&str]| {
+        let roles = roles.iter().copied().chain(["machine"]).map(str::to_owned).collect();
+        ctx(Caller::Machine(Arc::new(Machine { name: "team/key".to_owned(), roles })))
+    };
+    let schema = schema(json!({
+        "read": [{ "roles": ["machine"] }],
+        "create": [{ "roles": ["staff"] }],
+        "update": [{ "roles": ["machine"], "where": { "owner": "$auth.id" } }],
+    }));
+    let things = schema.get("things").unwrap();
+    let granted = |ctx: &Ctx| {
+        let all = [Action::Read, Action::Create, Action::Update, Action::Delete];
+        all.map(|action| grant(ctx, things, action) == Grant::Everything)
+    };
+    assert_eq!(granted(&machine(&[])), [true, false, false, false]);
+    assert_eq!(granted(&machine(&["staff"])), [true, true, false, false]);
+    assert_eq!(granted(&machine(&["admin"])), [true; 4]);
+    let staff = &things.fields[things.position("staff").unwrap()];
+    assert!(may_read(&machine(&["staff"]), staff) && !may_read(&machine(&["user"]), staff));
+    assert_eq!(require(&machine(&[]), things, Action::Delete).unwrap_err().code, Code::Forbidden);
+    assert_eq!(machine(&["staff"]).scope().auth_roles.unwrap(), ["staff", "machine"]);
 }
 
 #[test]

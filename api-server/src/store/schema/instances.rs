@@ -1,7 +1,7 @@
 //! Running servers: each writes a row at its start and every few seconds, and takes it away at a clean stop.
 //!
 //! Written by `serve`, read by [`super::apply()`] before a contract step and by `migrate status`. A server that was
-//! killed is one that has not been seen for [`LIVE`] seconds. All times are the database's own.
+//! killed is one that has not been seen for half a minute. All times are the database's own.
 
 use mainstay_crds::Value;
 use mainstay_crds::sql::{ColumnType, Dialect, Sql};

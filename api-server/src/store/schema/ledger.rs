@@ -85,6 +85,24 @@ pub(super) fn note(conn: &mut Conn, run: &Evolution, position: usize, state: Sta
     conn.execute(sql).map(drop)
 }
 
+/// Whether a plan that has led to no revision yet has done a step of this effect.
+pub(super) fn began(conn: &mut Conn, effect: &str) -> Result<bool, Error> {
+    if !table_exists(conn, "mainstay_steps")? {
+        return Ok(false);
+    }
+    let mut sql = Sql::new();
+    sql.push(
+        "SELECT 1 FROM mainstay_steps WHERE plan_hash NOT IN (SELECT plan_hash FROM mainstay_schema) AND effect = ",
+    );
+    sql.bind(ColumnType::Text, Value::from(effect.to_owned()));
+    let mut found = false;
+    conn.query(sql, |_| {
+        found = true;
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 /// A step of a plan that led nowhere: it was cut short, and other documents came.
 pub(super) struct Abandoned {
     plan_hash: String,

@@ -83,6 +83,55 @@ fn phases_run_apart_beside_servers() {
 }
 
 #[test]
+fn a_removed_field_goes_the_whole_way() {
+    let (old, new, later) = (Documents::new(), Documents::new(), Documents::new());
+    for url in [Postgres::shared().database(), format!("sqlite:{}/notes.db", old.path())] {
+        let delete = "  deletionPolicy: Delete\n";
+        old.write("{ name: legacy, type: text, maxLength: 20, required: true, unique: true }", delete);
+        new.write("", delete);
+        later.write("{ name: n, type: integer }", delete);
+        applied(old.job(&url, "up"), 1, 1);
+        let (status, planned) = new.job(&url, "plan");
+        assert_eq!(status, 0);
+        let approval = planned["plan"]["approvalHash"].as_str().unwrap().to_owned();
+        // Without the database, as in CI: the same hash, and exit 3.
+        let file = new.0.path().join("applied.json");
+        std::fs::write(&file, planned["applied"].to_string()).unwrap();
+        let other = tempfile::tempdir().unwrap();
+        std::fs::rename(&file, other.path().join("applied.json")).unwrap();
+        let offline = format!("plan --applied {}/applied.json", other.path().display());
+        let (status, told) = new.migrate("sqlite:nowhere.db", &offline);
+        assert!(status == 3 && told.contains(&approval) && told.contains("destructive"), "{status} {told}");
+
+        let hash = planned["plan"]["planHash"].as_str().unwrap();
+        applied(new.job(&url, &format!("up --phase expand,backfill --expect-hash {hash}")), 2, 1);
+        // Old and new servers write, and read what the other wrote.
+        let server = new.serve(&url, &["--migrate", "verify"]);
+        let path = make(&server, "by the new one");
+        assert!(server.stop().success());
+        let server = old.serve(&url, &["--migrate", "verify"]);
+        assert_eq!(server.admin.get(&path, &[]).body["data"]["legacy"], Json::Null);
+        let body = json!({ "title": "by the old one", "legacy": "kept" });
+        assert_eq!(server.admin.post(NOTES, &body).status, 201);
+        assert_eq!(server.admin.post(NOTES, &body).status, 409, "its key still holds");
+        assert!(server.stop().success());
+
+        // Other documents need not wait for the approval; the next plan drops what this one left.
+        let (_, planned) = later.job(&url, "plan");
+        let hash = planned["plan"]["planHash"].as_str().unwrap();
+        let effects: Vec<_> = planned["plan"]["steps"].as_array().unwrap().iter().map(|step| &step["effect"]).collect();
+        assert_eq!(effects, ["add field notes.n", "drop field notes.legacy"]);
+        applied(later.job(&url, &format!("up --phase expand,backfill --expect-hash {hash}")), 3, 1);
+        failed(later.job(&url, &format!("up --phase contract --expect-hash {hash}")), 3, "ApprovalRequired");
+        let contract = format!("up --phase contract --expect-hash {hash} --allow destructive");
+        let report = applied(later.job(&url, &contract), 3, 3);
+        assert!(!report["applied"].to_string().contains("legacy"), "{report}");
+        applied(later.job(&url, &contract), 3, 3);
+        assert_eq!(total(&later.serve(&url, &[])), 2);
+    }
+}
+
+#[test]
 fn a_start_leaves_the_contract_while_older_servers_run() {
     let (old, new) = (Documents::new(), Documents::new());
     let url = Postgres::shared().database();
@@ -96,6 +145,26 @@ fn a_start_leaves_the_contract_while_older_servers_run() {
     drop(new.serve(&url, &[]));
     let status = new.migrate(&url, "status").1;
     assert!(!status.contains("Contract         open\n") && status.contains("Revision         2\n"), "{status}");
+}
+
+#[test]
+fn a_server_beats_and_notices_that_it_was_left_behind() {
+    let documents = Documents::new();
+    let postgres = Postgres::shared();
+    let url = postgres.database();
+    let server = documents.serve(&url, &["--instance", "one"]);
+    let live = "SELECT count(*) FROM mainstay_instances WHERE seen_at > now() - interval '30 s' AND revision = 1";
+    assert_eq!(count(postgres, &url, live), 1, "from the first moment on");
+    postgres.run(name(&url), "UPDATE mainstay_instances SET seen_at = now() - interval '1 h'");
+    wait_until("the next beat", || count(postgres, &url, live) == 1);
+    assert_eq!(readiness(&server).status, 200);
+    // As a contract leaves it that saw no sign of the server.
+    postgres.run(name(&url), "UPDATE mainstay_schema SET compatible_from = 2");
+    wait_until("not ready", || readiness(&server).status == 503);
+    assert_unavailable(&server.admin.get(NOTES, &[]));
+    assert_eq!(count(postgres, &url, "SELECT count(*) FROM mainstay_instances"), 0);
+    assert!(readiness(&server).body.to_string().contains("revision 1 may not run"));
+    assert!(server.stop().success());
 }
 
 #[test]

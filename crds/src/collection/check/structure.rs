@@ -1,11 +1,13 @@
 //! The structural layer of every document check: raw JSON against the JSON Schema that schemars derives.
 //!
 //! Called by [`super::check()`] and [`crate::backend::check_backend()`]. Only the keywords that schemars writes for
-//! our types are read. Everything wrong is recorded and left out of the answer, so that later checks can go on
-//! without a second alarm; elements of arrays keep their place as null, and required keys may lack.
-//! Knows nothing of what a document means.
+//! our types are read, and CEL rules are not: whoever takes a value judges it. Everything wrong is recorded and left
+//! out of the answer, so that later checks can go on without a second alarm; elements of arrays keep their place as
+//! null, and required keys may lack. What is only too long or too much stays. Knows nothing of what a document means.
 
 use serde_json::{Map, Value as Json, json};
+
+pub mod bounds;
 
 use crate::name::did_you_mean;
 use crate::problem::Problems;
@@ -77,16 +79,21 @@ impl<'a> Walker<'a> {
         }
         let Some(expected) = type_of(schema) else { return Some(value.clone()) };
         match (expected, value) {
-            ("object", Json::Object(members)) => Some(self.object(members, schema, problems)),
-            ("array", Json::Array(elements)) => Some(self.array(elements, schema, problems)),
-            ("string", Json::String(_)) | ("boolean", Json::Bool(_)) => Some(value.clone()),
-            ("integer", Json::Number(number)) => match number.as_u64().is_some_and(|n| n <= u64::from(u32::MAX)) {
-                true => Some(value.clone()),
-                false => {
-                    problems.add("out_of_range", format!("this is a whole number from 0 to {}", u32::MAX));
-                    None
-                }
-            },
+            ("object", Json::Object(members)) => {
+                bounds::size(members.len(), schema, &bounds::MEMBERS, problems);
+                Some(self.object(members, schema, problems))
+            }
+            ("array", Json::Array(elements)) => {
+                bounds::size(elements.len(), schema, &bounds::ELEMENTS, problems);
+                bounds::distinct(elements, schema, problems);
+                Some(self.array(elements, schema, problems))
+            }
+            ("string", Json::String(text)) => {
+                bounds::size(text.chars().count(), schema, &bounds::CHARACTERS, problems);
+                Some(value.clone())
+            }
+            ("boolean", Json::Bool(_)) => Some(value.clone()),
+            ("integer", Json::Number(number)) => bounds::whole(number, schema, problems).then(|| value.clone()),
             _ => {
                 wrong_type(expected, value, problems);
                 None
@@ -121,7 +128,7 @@ impl<'a> Walker<'a> {
 
     fn object(&self, members: &Map<String, Json>, schema: &'a Json, problems: &mut Problems) -> Json {
         let Some(properties) = schema.get("properties").and_then(Json::as_object) else {
-            return Json::Object(members.clone());
+            return self.map(members, schema, problems);
         };
         let mut kept = Map::new();
         for (key, value) in members {
@@ -136,6 +143,20 @@ impl<'a> Walker<'a> {
         for key in schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str) {
             if !members.contains_key(key) && !kept.contains_key(key) {
                 problems.hint("required", format!("`{key}` is missing"), format!("add `{key}:`"));
+            }
+        }
+        Json::Object(kept)
+    }
+
+    /// An object whose keys are the user's own: a map, whose values have one schema, or one that is free.
+    fn map(&self, members: &Map<String, Json>, schema: &'a Json, problems: &mut Problems) -> Json {
+        let Some(each) = schema.get("additionalProperties").filter(|each| each.is_object()) else {
+            return Json::Object(members.clone());
+        };
+        let mut kept = Map::new();
+        for (key, value) in members {
+            if let Some(value) = problems.within(key, |problems| self.walk(value, each, problems)) {
+                kept.insert(key.clone(), value);
             }
         }
         Json::Object(kept)

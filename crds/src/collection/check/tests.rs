@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 
+mod bounds;
 mod many;
 
 fn document(name: &str, spec: Json) -> Document {

@@ -202,7 +202,7 @@ fn come_back(
     }
     // Before its contract the reference is still there.
     if let (Some(rule), Fate::Keep) = (reference_rule(field, schema), one.fate) {
-        steps.push(refer_again(collection, field, position, &rule, schema));
+        steps.push(refer_again(collection, position, &rule, one.nullable, schema));
     }
     let left: Vec<&String> = one.indexes.iter().filter(|index| !has_index(collection, index)).collect();
     if !left.is_empty() {
@@ -214,7 +214,8 @@ fn come_back(
 }
 
 /// A reference over a column that has been without one.
-fn refer_again(collection: &Collection, field: &Field, position: usize, rule: &str, schema: &Schema) -> Step {
+fn refer_again(collection: &Collection, position: usize, rule: &str, nullable: bool, schema: &Schema) -> Step {
+    let field = &collection.fields[position];
     let target = field.target().map_or("", |target| target.as_str());
     let (table, column) = (ident(&collection.table), ident(&field.column));
     let other = schema.get(target).map_or_else(String::new, |target| ident(&target.table));
@@ -225,26 +226,30 @@ fn refer_again(collection: &Collection, field: &Field, position: usize, rule: &s
     let effect = format!("add reference {}.{} to {target}", collection.name, field.name);
     let mut added = constraint(effect, collection, &reference_name(collection, field), rule, None);
     added.class = Class::DataDependent;
-    let mut nullable = collection.clone();
-    nullable.fields[position].required = false;
-    added.sqlite = sql(
-        redefine(&table, &field.column, &column_definition(&nullable, position, schema, Dialect::Sqlite)),
-        Vec::new(),
-    );
-    added.reversible = false;
+    let mut lax = collection.clone();
+    lax.fields[position].required = false;
+    let definition = column_definition(&lax, position, schema, Dialect::Sqlite);
+    let free = format!("{column} TEXT");
+    let up = redefine(&table, &field.column, &definition, nullable || !field.required);
+    added.sqlite = sql(up, redefine(&table, &field.column, &free, nullable));
     (added.postgres.violations, added.sqlite.violations) = (Some(dangling.clone()), Some(dangling));
     added
 }
 
 /// SQLite's way to another definition of a column that no index names.
-fn redefine(table: &str, column: &str, definition: &str) -> Vec<String> {
+fn redefine(table: &str, column: &str, definition: &str, nullable: bool) -> Vec<String> {
     let (old, column) = (ident(&format!("{column}__before")), ident(column));
-    vec![
+    let mut all = vec![
         format!("ALTER TABLE {table} RENAME COLUMN {column} TO {old}"),
         format!("ALTER TABLE {table} ADD COLUMN {definition}"),
         format!("UPDATE {table} SET {column} = {old}"),
         format!("ALTER TABLE {table} DROP COLUMN {old}"),
-    ]
+    ];
+    if !nullable {
+        // No column can be added that takes no null.
+        all.push(format!("ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL"));
+    }
+    all
 }
 
 /// What the contract does to a retained column.
@@ -279,7 +284,8 @@ fn release(table: &str, one: &Retained, dialect: Dialect) -> Vec<String> {
         match dialect {
             Dialect::Postgres => all.push(drop_reference(table, one)),
             Dialect::Sqlite => {
-                all.extend(redefine(&ident(table), &one.column, &format!("{} TEXT", ident(&one.column))))
+                let free = format!("{} TEXT", ident(&one.column));
+                all.extend(redefine(&ident(table), &one.column, &free, one.nullable));
             }
         }
     }

@@ -23,6 +23,15 @@ pub(super) fn all(pairs: &[Pair], gone: &[Removed], before: &Schema, schema: &Sc
     for pair in pairs {
         columns(pair, schema, &mut steps);
     }
+    // Before indexes: SQLite redefines a column that none names.
+    for pair in pairs {
+        if let Some(returned) = &pair.returned {
+            removal::former(&pair.new.collection, returned, &mut steps);
+        }
+        if let Some(old) = &pair.old {
+            removal::steps(old, &pair.retained, &pair.new, schema, &mut steps);
+        }
+    }
     for pair in pairs {
         references(pair, schema, &mut steps);
     }
@@ -32,14 +41,6 @@ pub(super) fn all(pairs: &[Pair], gone: &[Removed], before: &Schema, schema: &Sc
     for pair in pairs {
         rules(pair, schema, &mut steps);
         dropped(pair, before, &mut steps);
-    }
-    for pair in pairs {
-        if let Some(returned) = &pair.returned {
-            removal::former(&pair.new.collection, returned, &mut steps);
-        }
-        if let Some(old) = &pair.old {
-            removal::steps(old, &pair.retained, &pair.new, schema, &mut steps);
-        }
     }
     removal::tables(gone, &mut steps);
     steps.sort_by_key(|step| step.phase);
@@ -264,12 +265,16 @@ fn dropped(pair: &Pair, before: &Schema, steps: &mut Vec<Step>) {
     }
     for check in old.checks.iter().filter(|check| !pair.new.kept.contains(&check.name)) {
         let (table, name) = (ident(&old.table), ident(&check.name));
-        let up = vec![format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")];
+        let drop = format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}");
+        let rule = check_rule(check, old, before);
+        let validate = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}");
+        let down = vec![format!("{drop}, ADD CONSTRAINT {name} CHECK {rule} NOT VALID"), validate];
+        let sql = [sql(vec![drop], down), StepSql::default()];
         // New servers leave a removed field empty, which it may not allow; old ones hold to it by themselves.
         let phase = match gone.iter().any(|position| removal::names(&check.that, *position)) {
             true => Phase::Expand,
             false => Phase::Contract,
         };
-        push(describe::check(check, old, before), phase, false, true, [sql(up, Vec::new()), StepSql::default()]);
+        push(describe::check(check, old, before), phase, false, true, sql);
     }
 }

@@ -114,9 +114,8 @@ impl<'a> Course<'a> {
         let Some(report) = run.success() else { return };
         let before = self.applied.clone().unwrap_or_default();
         let plan = run.says(job::PLAN).to_owned();
-        let known = before.history.contains(&plan) || before.plan == plan;
         let Some(mut applied) = before.clone().with_schema(report) else { return };
-        if known || applied.revision < before.revision {
+        if self.is_taken(&before, run) || applied.revision < before.revision {
             return;
         }
         let contract = report.plan.as_ref().is_some_and(|plan| {
@@ -136,6 +135,14 @@ impl<'a> Course<'a> {
         applied.remember(&plan);
         applied.plan = plan;
         self.applied = Some(applied);
+    }
+
+    /// Whether the result of an expand phase is part of what is known already. A plan that is made again, for another
+    /// image, runs again.
+    pub(super) fn is_taken(&self, applied: &Applied, run: &Run<'_>) -> bool {
+        let plan = run.says(job::PLAN);
+        let again = applied.next == plan && self.find(plan).is_some_and(|plan| plan.spec.image == run.says(job::IMAGE));
+        !again && (applied.plan == plan || applied.history.iter().any(|name| name == plan))
     }
 
     fn take_contract(&mut self, run: &Run<'_>) {

@@ -46,9 +46,7 @@ impl Course<'_> {
         match (run.phase, run.success()) {
             (Phase::Expand, Some(report)) => {
                 let revision = report.applied.as_ref().and_then(|applied| applied.get("revision")?.as_i64());
-                stored.plan == plan
-                    || stored.history.iter().any(|name| name == plan)
-                    || revision.is_none_or(|revision| revision < stored.revision)
+                self.is_taken(stored, run) || revision.is_none_or(|revision| revision < stored.revision)
             }
             (Phase::Expand, None) => stored.next != plan || later(run),
             (_, Some(_)) => stored.plan_hash != hash || !stored.open,

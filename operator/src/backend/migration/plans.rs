@@ -25,6 +25,10 @@ pub const SYSTEM: &str = "mainstay.dev/system";
 const SQL: usize = 512 * 1024;
 /// What a ConfigMap holds of it.
 const SQL_MAP: usize = 900 * 1024;
+/// How many steps a MigrationPlan lists, and how many characters an effect and a note may have.
+const STEPS: usize = 4000;
+const EFFECT: usize = 1000;
+const NOTE: usize = 4000;
 /// How many are kept.
 const KEPT: usize = 10;
 /// Removals so close together are one.
@@ -78,7 +82,7 @@ pub fn make(
         reversible: false,
         sql: Vec::new(),
     });
-    let mut steps: Vec<PlanStep> = system.chain(plan.steps.iter().map(step)).collect();
+    let mut steps: Vec<PlanStep> = shortened(system.chain(plan.steps.iter().map(step)).collect());
     let length: usize = steps.iter().flat_map(|step| &step.sql).map(String::len).sum();
     let mut desired = Vec::new();
     let mut sql_config_map = None;
@@ -99,7 +103,7 @@ pub fn make(
         plan_hash: plan.plan_hash.clone(),
         approval_hash: plan.approval_hash.clone(),
         steps,
-        notes: notes.to_vec(),
+        notes: notes.iter().take(STEPS).map(|note| note.chars().take(NOTE).collect()).collect(),
         sql_config_map,
     };
     let own_tables = (!plan.system.is_empty()).then(|| "true".to_owned());
@@ -128,13 +132,25 @@ fn step(step: &Step) -> PlanStep {
         Class::Destructive => "destructive",
     };
     PlanStep {
-        effect: step.effect.clone(),
+        effect: step.effect.chars().take(EFFECT).collect(),
         collection: step.collection.clone(),
         phase: phase.to_owned(),
         class: class.to_owned(),
         reversible: step.reversible,
         sql: step.postgres.up.clone(),
     }
+}
+
+/// No more steps than an object holds. Safe ones go first: nothing is decided by them.
+fn shortened(mut steps: Vec<PlanStep>) -> Vec<PlanStep> {
+    let mut surplus = steps.len().saturating_sub(STEPS);
+    steps.retain(|step| {
+        let goes = surplus > 0 && step.class == "safe";
+        surplus -= usize::from(goes);
+        !goes
+    });
+    steps.truncate(STEPS);
+    steps
 }
 
 /// All statements as one text, as far as a ConfigMap holds them.

@@ -142,12 +142,12 @@ impl Course<'_> {
             // What the database has is not known: neither is this.
             return None;
         };
-        if applied.history.contains(&name) || phase == Some("Complete") {
-            return Some(Progress::complete());
-        }
         if applied.next == name && self.out.waits.is_some() && self.candidate().is_some() {
             // Nothing is begun for now.
             return self.out.waits.as_ref().map(Progress::waiting);
+        }
+        if applied.history.contains(&name) || phase == Some("Complete") {
+            return Some(Progress::complete());
         }
         Some(Progress::superseded())
     }

@@ -91,15 +91,12 @@ impl<'a> Reader<'a> {
         Ok(try_join_all(found).await?.into_iter().collect())
     }
 
-    /// Who may read a namespace but not the Namespace sees the refusals of its writes.
-    pub(super) async fn namespace_terminating(&self) -> Result<bool, Error> {
+    /// The uid of the namespace, and whether it is being deleted.
+    pub(super) async fn namespace(&self) -> Result<(String, bool), Error> {
         let api: Api<Namespace> = Api::all(self.context.client.clone());
-        let found = self.context.ask(|| "reading the Namespace".to_owned(), api.get_opt(&self.namespace)).await;
-        match found {
-            Ok(found) => Ok(found.is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some())),
-            Err(error) if error.code() == Some(403) => Ok(false),
-            Err(error) => Err(error),
-        }
+        let found = self.context.ask(|| "reading the Namespace".to_owned(), api.get_opt(&self.namespace)).await?;
+        let leaves = found.as_ref().is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some());
+        Ok((found.and_then(|namespace| namespace.metadata.uid).unwrap_or_default(), leaves))
     }
 
     pub(super) async fn database(&self, backend: &Backend) -> Result<Vec<DatabaseSecret>, Error> {

@@ -111,7 +111,7 @@ fn container(inputs: &Inputs<'_>, release: &Release, role: &Role) -> Json {
     let spec = &inputs.backend.spec;
     let mut container = json!({
         "image": release.image,
-        "env": environment(inputs.backend, role),
+        "env": environment(inputs, role),
         "volumeMounts": mounts(inputs.backend, role),
         "securityContext": {
             "allowPrivilegeEscalation": false,
@@ -166,12 +166,14 @@ fn resources_of(spec: Option<&ResourcesSpec>, (cpu, memory): (&str, &str)) -> Js
 }
 
 /// The variables of the server image, then the user's.
-fn environment(backend: &Backend, role: &Role) -> Vec<Json> {
+fn environment(inputs: &Inputs<'_>, role: &Role) -> Vec<Json> {
+    let backend = inputs.backend;
     let server = *role == Role::Server;
     let DatabaseSpec { url_from, direct_url_from, schema, embedded } = database(backend);
     let namespace = backend.namespace().unwrap_or_default();
-    let owner = format!("{namespace}/{}/{}", backend.name_any(), backend.uid().unwrap_or_default());
-    // A volume has one user by itself, and is found again by a new Backend of the same name.
+    // Not the Backend's own uid: one that is deleted and applied again finds its data.
+    let owner = format!("{namespace}/{}/{}", backend.name_any(), inputs.seen.namespace_uid);
+    // A volume has one user by itself.
     let owner = embedded.is_none().then_some(owner);
     let file = |wanted: bool, path: &str| wanted.then(|| format!("{ETC}/{path}"));
     let fixed = |wanted: bool, value: &str| wanted.then(|| value.to_owned());

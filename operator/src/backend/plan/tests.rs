@@ -43,7 +43,8 @@ fn merge(value: &mut Json, patch: &Json) {
 /// In a cluster that knows every kind, with nothing of the Backend in it yet.
 fn seen(backend: Backend) -> Observed {
     let apis = Apis { service_monitor: true, http_route: true };
-    Observed { backend: Arc::new(backend), apis, ..Observed::default() }
+    let namespace_uid = "5a5b5c5d-0102-4304-8506-0708090a0b0c".to_owned();
+    Observed { backend: Arc::new(backend), namespace_uid, apis, ..Observed::default() }
 }
 
 /// All objects of what was seen, over two ConfigMaps of documents.

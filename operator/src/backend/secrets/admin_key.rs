@@ -46,7 +46,7 @@ pub(super) fn plan(look: &Look<'_>) -> Part {
     let overdue = before.as_ref().filter(|before| asks || before.due(rule, look.now));
     Part {
         desired: held::write(backend, &look.name, secret, content),
-        status: status(if look.frozen { before.as_ref() } else { Some(&after) }),
+        status: status(before.as_ref()),
         again: after.next(rule, look.now),
         notes,
         overdue: overdue.map(|before| overdue_text(before, rule)),

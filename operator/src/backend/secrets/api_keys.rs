@@ -3,11 +3,12 @@
 //! Called by `secrets`. Pure. Composed anew each time from the ApiKeys and their own Secrets: a key whose ApiKey is gone
 //! is not in it, and so refused. Never holds a key.
 
+use mainstay_crds::api_key::ApiKey;
 use serde::Serialize;
 
 use super::held::{self, Content, Found};
 use super::{Look, Part};
-use crate::api_key::{self, Valid};
+use crate::api_key::{Planned, Valid};
 
 /// `keys.yaml`, as JSON.
 #[derive(Serialize)]
@@ -30,7 +31,7 @@ struct Entry {
 }
 
 /// The hashes as they shall be.
-pub(super) fn plan(look: &Look<'_>) -> Part {
+pub(super) fn plan(look: &Look<'_>, planned: &[(&ApiKey, Planned)]) -> Part {
     let backend = &*look.seen.backend;
     let name = format!("{}-api-keys", look.name);
     let secret = match held::found(backend, look.seen.api_key_hashes.as_ref()) {
@@ -39,25 +40,19 @@ pub(super) fn plan(look: &Look<'_>) -> Part {
         Found::Absent => None,
         Found::Ours(secret) => Some(secret),
     };
-    let mut part = Part::default();
-    let mut file = File { keys: Vec::new() };
-    for key in &look.seen.api_keys {
-        let own = key.metadata.name.as_ref().and_then(|name| look.seen.api_key_secrets.get(name));
-        for Valid { id, hash, until } in api_key::valid(key, own, look.now) {
-            let whole = [key.metadata.namespace.as_deref(), key.metadata.name.as_deref()];
-            file.keys.push(Entry {
-                name: whole.map(Option::unwrap_or_default).join("/"),
-                id,
-                hash,
-                roles: key.spec.roles.clone(),
-                expires_at: until.map(|until| until.to_string()),
-            });
-            let left = until.map(|until| held::age(look.now, until));
-            part.again = part.again.into_iter().chain(left).min();
-        }
-    }
-    let Ok(text) = serde_json::to_string(&file) else { return Part::soon() };
+    let keys = planned.iter().flat_map(|(key, planned)| planned.valid.iter().map(|valid| entry(key, valid)));
+    let Ok(text) = serde_json::to_string(&File { keys: keys.collect() }) else { return Part::soon() };
     let content = Content { name, data: vec![("keys.yaml", text)], annotations: Vec::new() };
-    part.desired = held::write(backend, &look.name, secret, content);
-    part
+    Part { desired: held::write(backend, &look.name, secret, content), ..Part::default() }
+}
+
+fn entry(key: &ApiKey, valid: &Valid) -> Entry {
+    let whole = [&key.metadata.namespace, &key.metadata.name].map(|part| part.as_deref().unwrap_or_default());
+    Entry {
+        name: whole.join("/"),
+        id: valid.id.clone(),
+        hash: valid.hash.clone(),
+        roles: key.spec.roles.clone(),
+        expires_at: valid.until.map(|until| until.to_string()),
+    }
 }

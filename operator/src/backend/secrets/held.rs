@@ -22,6 +22,10 @@ use crate::kind;
 /// When each key of a Secret came into its state: `id=time,id=time`, times in RFC 3339.
 pub const TIMES: &str = "mainstay.dev/key-times";
 
+/// Whose a Secret is, as `Kind/name`: one that lost its owner reference by an orphaning deletion or a restored backup is
+/// taken up again.
+const OWNER: &str = "mainstay.dev/key-owner";
+
 /// A time that lies further ahead than this was written under a clock that has been set back since.
 const SKEW: Duration = Duration::from_secs(300);
 
@@ -38,19 +42,25 @@ pub enum Found<'a> {
     Ours(&'a Secret),
 }
 
-/// Whose a Secret is, as its controller says.
+/// Whose a Secret is, as its controller says, or its annotation where there is none.
 pub fn found<'a, K>(owner: &K, secret: Option<&'a Secret>) -> Found<'a>
 where
     K: Resource<DynamicType = ()>,
 {
     let Some(secret) = secret else { return Found::Absent };
     let controller = secret.owner_references().iter().find(|reference| reference.controller == Some(true));
-    let Some(controller) = controller else { return Found::Foreign };
-    if controller.kind != K::kind(&()) || owner.meta().name.as_ref() != Some(&controller.name) {
-        return Found::Foreign;
-    }
-    let ours = owner.meta().uid.as_ref() == Some(&controller.uid);
+    let ours = match controller {
+        Some(controller) if controller.kind != K::kind(&()) => return Found::Foreign,
+        Some(controller) if owner.meta().name.as_ref() != Some(&controller.name) => return Found::Foreign,
+        Some(controller) => owner.meta().uid.as_ref() == Some(&controller.uid),
+        None if secret.annotations().get(OWNER) == Some(&owner_text(owner)) => true,
+        None => return Found::Foreign,
+    };
     if ours && secret.metadata.deletion_timestamp.is_none() { Found::Ours(secret) } else { Found::Leaving }
+}
+
+fn owner_text<K: Resource<DynamicType = ()>>(owner: &K) -> String {
+    format!("{}/{}", K::kind(&()), owner.meta().name.as_deref().unwrap_or_default())
 }
 
 /// What shall be in a Secret.
@@ -71,6 +81,7 @@ where
     let mut data = seen.and_then(|seen| seen.data.clone()).unwrap_or_default();
     data.extend(content.data.into_iter().map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes()))));
     let mut annotations = seen.map(|seen| seen.annotations().clone()).unwrap_or_default();
+    annotations.insert(OWNER.to_owned(), owner_text(owner));
     for (key, value) in content.annotations {
         match value {
             Some(value) => annotations.insert(key.to_owned(), value),
@@ -80,7 +91,8 @@ where
     let mut marks = seen.map(|seen| seen.labels().clone()).unwrap_or_default();
     marks.extend(labels(backend).map(|(key, value)| (key.to_owned(), value)));
     let same = |seen: &Secret| {
-        seen.data.as_ref() == Some(&data) && *seen.annotations() == annotations && *seen.labels() == marks
+        let owned = seen.owner_references().iter().any(|reference| reference.controller == Some(true));
+        owned && seen.data.as_ref() == Some(&data) && *seen.annotations() == annotations && *seen.labels() == marks
     };
     if seen.is_some_and(same) {
         return None;

@@ -103,7 +103,7 @@ pub(super) fn plan(look: &Look<'_>) -> Part {
     let overdue = before.as_deref().filter(|before| states(before) != states(&keys));
     Part {
         desired: held::write(backend, &look.name, secret, content),
-        status: status(if look.frozen { before.as_deref().unwrap_or_default() } else { &keys }),
+        status: status(before.as_deref().unwrap_or_default()),
         again: again(look, &rule, &keys),
         notes,
         overdue: overdue.and_then(signing).map(|key| format!("the rotation of signing key {} is due", key.entry.kid)),
@@ -258,15 +258,14 @@ fn make(look: &Look<'_>, rule: &Rule, state: State, others: &[Key]) -> Option<Ke
         let jwk = Jwk::new(rule.algorithm, &seed)?;
         let kid = jwk.kid();
         let free = !taken(&kid);
-        free.then(|| Key { entry: Entry { kid, alg: rule.algorithm, state, jwk }, since: look.now })
+        free.then_some(Key { entry: Entry { kid, alg: rule.algorithm, state, jwk }, since: look.now })
     })
 }
 
 /// The keys that a Secret holds; `None` when it is damaged.
 fn read(secret: &Secret, now: Timestamp) -> Option<Vec<Key>> {
     let file: File = serde_json::from_str(held::text(secret, "keys.json")?).ok()?;
-    let count = |state| file.keys.iter().filter(|entry| entry.state == state).count();
-    let whole = count(State::Signing) == 1 && count(State::Published) <= 1;
+    let whole = file.keys.iter().filter(|entry| entry.state == State::Signing).count() == 1;
     let sound = file.keys.iter().all(|entry| entry.jwk.is_sound(entry.alg) && entry.jwk.kid() == entry.kid);
     let mut kids: Vec<&String> = file.keys.iter().map(|entry| &entry.kid).collect();
     kids.sort();

@@ -13,12 +13,15 @@ use crate::backend::observed::{Entropy, Instance};
 use crate::desired::How;
 
 mod admin;
+mod api_keys;
 mod jwt;
 mod rotation;
 
 /// A Backend, its Secrets, its pods and the operator's clock.
 struct World {
     seen: Observed,
+    /// Secrets that are not the Backend's own.
+    others: BTreeMap<String, Option<Secret>>,
     now: Timestamp,
     passes: u64,
 }
@@ -30,7 +33,7 @@ impl World {
         let (name, namespace, uid) = (Some("shop".to_owned()), Some("default".to_owned()), Some("u-1".to_owned()));
         backend.metadata = ObjectMeta { name, namespace, uid, ..ObjectMeta::default() };
         let seen = Observed { backend: Arc::new(backend), ..Observed::default() };
-        World { seen, now: "2026-01-01T00:00:00Z".parse().unwrap(), passes: 0 }
+        World { seen, others: BTreeMap::new(), now: "2026-01-01T00:00:00Z".parse().unwrap(), passes: 0 }
     }
 
     fn admin(every: Option<&str>, overlap: Option<&str>) -> World {
@@ -78,26 +81,38 @@ impl World {
     fn look(&mut self) -> Secrets {
         self.passes += 1;
         self.seen.entropy = Entropy(self.passes.to_le_bytes().repeat(32));
+        let own = |key: &Arc<ApiKey>| Some((key.name_any(), self.others.get(&api_key::secret_name(key)).cloned()??));
+        self.seen.api_key_secrets = self.seen.api_keys.iter().filter_map(own).collect();
         secrets(&self.seen, self.now)
     }
 
-    /// One reconciliation: planned, written and told.
+    /// One reconciliation, planned and written, and what the next one tells of it.
     fn pass(&mut self) -> Secrets {
-        let planned = self.look();
+        let mut planned = self.look();
         for desired in &planned.desired {
             self.write(desired).unwrap();
         }
+        if !planned.desired.is_empty() {
+            assert!(planned.again <= Some(SETTLE), "{planned:?}");
+            let Secrets { keys, api_keys, again, .. } = self.look();
+            planned = Secrets { keys, api_keys, again, ..planned };
+        }
         let status = BackendStatus { keys: Some(planned.keys.clone()), ..BackendStatus::default() };
         self.backend().status = Some(status);
+        for (key, (name, status)) in self.seen.api_keys.iter_mut().zip(&planned.api_keys) {
+            assert_eq!(key.name_any(), *name);
+            Arc::make_mut(key).status = Some(status.clone());
+        }
         planned
     }
 
+    /// Where the Secret of that name is, or will be.
     fn slot(&mut self, name: &str) -> &mut Option<Secret> {
         match name {
             "shop-admin-key" => &mut self.seen.admin_key,
             "shop-jwt-keys" => &mut self.seen.jwt_keys,
             "shop-api-keys" => &mut self.seen.api_key_hashes,
-            _ => panic!("no Secret {name}"),
+            name => self.others.entry(name.to_owned()).or_default(),
         }
     }
 
@@ -152,6 +167,22 @@ fn secrets_are_ours_opaque_and_guarded() {
 }
 
 #[test]
+fn only_what_is_there_is_told() {
+    let mut world = World::jwt("30d");
+    let first = world.look();
+    assert_eq!(first.keys, KeysStatus::default());
+    world.backend().status = Some(BackendStatus { keys: Some(first.keys), ..BackendStatus::default() });
+    assert!(world.look().notes.is_empty(), "a first write that failed is no deletion");
+    world.pass();
+    let ids = |secrets: &Secrets| [secrets.keys.admin.clone(), secrets.keys.jwt.clone()].concat();
+    let told = ids(&world.look());
+    world.annotate(admin_key::ROTATE, "1");
+    world.annotate(jwt_keys::ROTATE, "1");
+    assert_eq!(ids(&world.look()), told);
+    assert_eq!(ids(&world.pass()).len(), 4);
+}
+
+#[test]
 fn what_others_added_stays() {
     let mut world = World::admin(Some("30d"), None);
     world.pass();
@@ -202,12 +233,27 @@ fn another_s_secret_is_left() {
     world.pass();
     for name in ["shop-admin-key", "shop-jwt-keys", "shop-api-keys"] {
         let before = world.slot(name).clone();
-        world.slot(name).as_mut().unwrap().metadata.owner_references = None;
+        let owners = &mut world.slot(name).as_mut().unwrap().metadata.owner_references;
+        owners.as_mut().unwrap()[0].name = "other".to_owned();
         let planned = world.pass();
         assert_eq!((planned.desired.len(), reasons(&planned)), (0, vec!["ObjectConflict"]), "{name}");
         assert!(planned.notes[0].message.contains(name) && planned.notes[0].warning);
         *world.slot(name) = before;
     }
+}
+
+#[test]
+fn a_secret_that_lost_its_owner_is_taken_up_with_its_keys() {
+    let mut world = World::jwt("30d");
+    world.pass();
+    world.backend().metadata.uid = Some("u-2".to_owned());
+    for name in ["shop-admin-key", "shop-jwt-keys", "shop-api-keys"] {
+        world.slot(name).as_mut().unwrap().metadata.owner_references = None;
+    }
+    let before = (world.keys(), world.text("shop-jwt-keys", "keys.json"));
+    assert_eq!(world.pass().desired.len(), 3);
+    assert_eq!((world.keys(), world.text("shop-jwt-keys", "keys.json")), before);
+    assert!(world.pass().desired.is_empty());
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn it_waits_for_every_ready_pod() {
     world.wait("3m");
     let both = [old.clone(), new];
     type Reports<'a> = [(&'a str, &'a [String])];
-    let none: [&Reports<'_>; 3] = [&[], &[("p1", &both)], &[("p1", &both), ("p2", &[old.clone()])]];
+    let none: [&Reports<'_>; 3] = [&[], &[("p1", &both)], &[("p1", &both), ("p2", std::slice::from_ref(&old))]];
     for reports in none {
         world.seen.instances.clear();
         reports.iter().for_each(|(pod, kids)| world.report(pod, kids));

@@ -167,7 +167,7 @@ fn signing(file: &Json) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn one_signs_and_what_signed_verifies(events in events()) {

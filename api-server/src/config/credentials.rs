@@ -1,0 +1,211 @@
+//! Files of keys: admin keys a line each, machines' API keys, and the keys that sign tokens.
+//!
+//! Parsed at the start and, by `serve`, whenever a file changes. A message names the rule and the place, never the
+//! content; the private half of a signing key is not kept.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mainstay_crds::field::timestamp::parse_rfc3339;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+
+use super::parameter::{Parameter, Raw, text};
+use crate::documents;
+use crate::service::Machine;
+use crate::service::keys::{ApiKey, KeyHash, hash};
+use crate::service::signing::PublicKey;
+
+/// The keys that let their holder do everything, in the clear for as long as it takes to hash them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct AdminKeys(Vec<String>);
+
+/// The machines' keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiKeys(pub Vec<ApiKey>);
+
+/// The public halves of the keys that sign tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JwtKeys(pub Vec<PublicKey>);
+
+impl AdminKeys {
+    /// Whether one was given.
+    pub fn is_given(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// What is kept of them.
+    pub fn hashes(&self) -> Vec<KeyHash> {
+        self.0.iter().map(|key| hash(key)).collect()
+    }
+}
+
+impl fmt::Debug for AdminKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.show())
+    }
+}
+
+impl Parameter for AdminKeys {
+    fn parse(&mut self, raw: &Raw) -> Result<(), String> {
+        let keys = text(raw)?.lines().map(str::trim).filter(|line| !line.is_empty());
+        let checked = keys.map(|key| match key.len() {
+            ..20 => Err("a key has at least 20 characters; `openssl rand -hex 20` makes one".to_owned()),
+            _ if key.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(key.to_owned()),
+            _ => Err("a key is made of visible ASCII characters, for it travels in a header".to_owned()),
+        });
+        self.0 = checked.collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    fn show(&self) -> String {
+        if self.is_given() { "********".to_owned() } else { String::new() }
+    }
+}
+
+/// A file of API keys.
+#[derive(Deserialize)]
+struct ApiKeyFile {
+    keys: Vec<ApiKeyEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ApiKeyEntry {
+    name: String,
+    id: String,
+    hash: String,
+    #[serde(default)]
+    roles: Vec<String>,
+    #[serde(default)]
+    expires_at: Option<String>,
+}
+
+impl Parameter for ApiKeys {
+    fn parse(&mut self, raw: &Raw) -> Result<(), String> {
+        let text = text(raw)?;
+        let file: Option<ApiKeyFile> = read(text)?;
+        let entries = file.map(|file| file.keys).unwrap_or_default();
+        let keys =
+            entries.into_iter().enumerate().map(|(at, entry)| api_key(entry).map_err(|e| format!("key {at}: {e}")));
+        self.0 = keys.collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    fn show(&self) -> String {
+        if self.0.is_empty() { String::new() } else { "********".to_owned() }
+    }
+}
+
+fn api_key(entry: ApiKeyEntry) -> Result<ApiKey, String> {
+    let ApiKeyEntry { name, id, hash, mut roles, expires_at } = entry;
+    let hash = from_hex(&hash).ok_or("`hash` is 64 hex digits, the SHA-256 of the key")?;
+    let expires_at = expires_at.map(|text| parse_rfc3339(&text)).transpose();
+    let expires_at = expires_at.map_err(|rule| format!("`expiresAt` is not an RFC 3339 time: {rule}"))?;
+    if roles.iter().any(String::is_empty) {
+        return Err("a role has a name".to_owned());
+    }
+    roles.push("machine".to_owned());
+    Ok(ApiKey { id, hash, machine: Arc::new(Machine { name, roles }), expires_at })
+}
+
+fn from_hex(text: &str) -> Option<KeyHash> {
+    let mut hash = KeyHash::default();
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (at, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).ok()?;
+    }
+    Some(hash)
+}
+
+/// A file of signing keys.
+#[derive(Deserialize)]
+struct JwtKeyFile {
+    keys: Vec<JwtKeyEntry>,
+}
+
+#[derive(Deserialize)]
+struct JwtKeyEntry {
+    kid: String,
+    alg: String,
+    state: State,
+    jwk: Map<String, Json>,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+enum State {
+    Published,
+    Signing,
+    Retiring,
+}
+
+impl Parameter for JwtKeys {
+    fn parse(&mut self, raw: &Raw) -> Result<(), String> {
+        let file: Option<JwtKeyFile> = read(text(raw)?)?;
+        let entries = file.map(|file| file.keys).unwrap_or_default();
+        if entries.iter().filter(|entry| entry.state == State::Signing).count() > 1 {
+            return Err("at most one key is in the state `signing`".to_owned());
+        }
+        let mut seen = BTreeSet::new();
+        if !entries.iter().all(|entry| seen.insert(entry.kid.clone())) {
+            return Err("two keys have one `kid`".to_owned());
+        }
+        let keys =
+            entries.into_iter().enumerate().map(|(at, entry)| public(entry).map_err(|e| format!("key {at}: {e}")));
+        self.0 = keys.collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    fn show(&self) -> String {
+        if self.0.is_empty() { String::new() } else { "********".to_owned() }
+    }
+}
+
+/// The public half, member by member, so that nothing private can slip through.
+fn public(entry: JwtKeyEntry) -> Result<PublicKey, String> {
+    let JwtKeyEntry { kid, alg, jwk, state: _ } = entry;
+    if kid.is_empty() || kid.len() > 128 {
+        return Err("`kid` has 1 to 128 bytes".to_owned());
+    }
+    let (alg, kty, crv, coordinates): (_, _, _, &[&str]) = match alg.as_str() {
+        "EdDSA" => ("EdDSA", "OKP", "Ed25519", &["x"]),
+        "ES256" => ("ES256", "EC", "P-256", &["x", "y"]),
+        _ => return Err("`alg` is EdDSA or ES256".to_owned()),
+    };
+    let is = |name: &str, expected: &str| jwk.get(name).and_then(Json::as_str) == Some(expected);
+    if !is("kty", kty) || !is("crv", crv) {
+        return Err(format!("the JWK of {alg} has kty {kty} and crv {crv}"));
+    }
+    let number = |name: &str| {
+        let bytes = jwk.get(name).and_then(Json::as_str).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        bytes.is_some_and(|bytes| bytes.len() == 32)
+    };
+    if let Some(name) = coordinates.iter().copied().chain(["d"]).find(|name| !number(name)) {
+        return Err(format!("`{name}` of the JWK is 32 bytes in base64url"));
+    }
+    let members = ["kty", "crv"].iter().chain(coordinates).filter_map(|name| {
+        let value = jwk.get(*name)?;
+        Some(((*name).to_owned(), value.clone()))
+    });
+    Ok(PublicKey { kid, alg, members: members.collect() })
+}
+
+/// A file's text as YAML, of which JSON is a part; none when it is blank.
+fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<Option<T>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let json = documents::value(text)?;
+    // What serde says may quote a value.
+    let wrong = |_| "it does not have the form of a file of keys".to_owned();
+    serde_json::from_value(json).map(Some).map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests;
