@@ -60,7 +60,8 @@ fn one_namespace_is_enough_and_an_uninstall_leaves_what_serves() {
         here.wait_for("backend/markets", PATIENCE, is_ready);
         assert!(helm(here, &["test", release], "").contains("Succeeded"));
         let servers = ["--selector=mainstay.dev/component=server"];
-        let uids = || here.objects("pods", &servers).iter().map(|pod| pod["metadata"]["uid"].clone()).collect::<Vec<_>>();
+        let uids =
+            || here.objects("pods", &servers).iter().map(|pod| pod["metadata"]["uid"].clone()).collect::<Vec<_>>();
         let before = uids();
         helm(here, &["uninstall", release, "--wait"], "");
         assert_eq!((before.len(), before), (1, uids()));
