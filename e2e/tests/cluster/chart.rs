@@ -1,16 +1,19 @@
 //! The chart against the API server of the cluster: what it renders is valid by the server's own schemas.
 //!
-//! `kubeconform` reads schemas that are made here from `/openapi/v2`: strict, one file a kind. Installing the chart is
-//! the tutorial's test.
+//! `kubeconform` reads schemas that are made here from `/openapi/v2`: strict, one file a kind. Installing it for all
+//! namespaces is the tutorial's test.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use mainstay_e2e::cluster::Cluster;
+use mainstay_e2e::cluster::{Cluster, Namespace, OPERATOR_IMAGE, PATIENCE};
 use mainstay_e2e::lab;
 use mainstay_e2e::server::repository;
 use serde_json::{Map, Value as Json, json};
+
+use crate::fixture::{backend, is_ready};
 
 /// Kinds of the Prometheus operator, which this cluster does not have.
 const FOREIGN: &str = "ServiceMonitor,PrometheusRule";
@@ -36,6 +39,48 @@ fn what_the_chart_renders_is_valid() {
         let definition = fs::read_to_string(entry.unwrap().path()).unwrap();
         assert_eq!(conform(folder.path(), &definition), Ok(1));
     }
+}
+
+#[test]
+fn one_namespace_is_enough_and_an_uninstall_leaves_what_serves() {
+    Cluster::get().with_namespace("namespaced", |here| {
+        let crds = repository().join("charts/mainstay/crds");
+        here.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &crds.display().to_string()]);
+        here.database("database");
+        let (registry, tag) = OPERATOR_IMAGE.split_once("/mainstay-operator:").unwrap();
+        let values = json!({
+            "watchNamespaces": [here.name], "class": here.name, "replicas": 1,
+            "image": { "registry": registry, "operator": { "tag": tag }, "server": { "tag": tag } },
+        });
+        let release = here.name.as_str();
+        let chart = repository().join("charts/mainstay").display().to_string();
+        let install = ["install", release, &chart, "--skip-crds", "--wait", "--timeout=3m", "--values=-"];
+        helm(here, &install, &values.to_string());
+        here.apply(&backend("markets", &here.name, "replicas: 1"));
+        here.wait_for("backend/markets", PATIENCE, is_ready);
+        assert!(helm(here, &["test", release], "").contains("Succeeded"));
+        let servers = ["--selector=mainstay.dev/component=server"];
+        let uids =
+            || here.objects("pods", &servers).iter().map(|pod| pod["metadata"]["uid"].clone()).collect::<Vec<_>>();
+        let before = uids();
+        helm(here, &["uninstall", release, "--wait"], "");
+        assert_eq!((before.len(), before), (1, uids()));
+        for kind in ["deployments", "roles", "rolebindings"] {
+            let left = here.objects(kind, &["--selector=app.kubernetes.io/part-of=mainstay"]);
+            assert!(left.is_empty(), "{left:#?}");
+        }
+    });
+}
+
+/// Runs Helm in the namespace and answers what it prints.
+fn helm(here: &Namespace, arguments: &[&str], input: &str) -> String {
+    let mut command = Command::new(lab::program("helm"));
+    command.args(arguments).args(["--namespace", &here.name]).env("KUBECONFIG", here.cluster.kubeconfig());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[test]

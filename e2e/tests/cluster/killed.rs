@@ -113,9 +113,11 @@ fn end_state(here: &Namespace<'_>) -> Vec<Json> {
         });
         let text = text.to_string().replace(&here.name, "NAMESPACE").replace(uid, "UID");
         let mut object: Json = serde_json::from_str(&text).expect("JSON");
-        for chosen in ["clusterIP", "clusterIPs"] {
-            if let Some(spec) = object["spec"].as_object_mut() {
-                spec.remove(chosen);
+        for (part, chosen) in
+            [("spec", "clusterIP"), ("spec", "clusterIPs"), ("data", "expandedAt"), ("data", "contractedAt")]
+        {
+            if let Some(part) = object[part].as_object_mut() {
+                part.remove(chosen);
             }
         }
         object

@@ -79,12 +79,13 @@ fn the_tutorial_works_when_pasted() {
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let complaint = String::from_utf8_lossy(&output.stderr);
-        for (block, said) in blocks.iter().zip(said.split(MARK)) {
-            let commands = &block.commands;
-            if let Some(promise) = broken(&block.promised, said) {
-                panic!("`{promise}` does not follow in\n{said}\nafter\n{commands}\n{complaint}");
+        let mut problems = String::new();
+        for (Block { commands, promised }, said) in blocks.iter().zip(said.split(MARK)) {
+            if let Some(promise) = broken(promised, said) {
+                problems += &format!("`{promise}` does not follow in\n{said}\nafter\n{commands}\n");
             }
         }
+        assert!(problems.is_empty(), "{problems}\n{complaint}");
         assert!(output.status.success(), "{said}\n{complaint}");
     });
 }

@@ -164,3 +164,20 @@ fn the_docs_explain_every_condition_and_reason() {
         }
     }
 }
+
+/// An alert on a metric that nobody has never fires.
+#[test]
+fn alerts_and_dashboard_name_metrics_that_there_are() {
+    let there = text("operator/src/metrics.rs") + &text("api-server/src/telemetry/metrics.rs");
+    let mut found = 0;
+    for file in ["files/alerts.yaml", "files/dashboard.json"] {
+        let asked = text(&format!("charts/mainstay/{file}"));
+        let words = asked.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for metric in words.filter(|word| word.starts_with("mainstay_") || word.starts_with("http_request")) {
+            let metric = metric.trim_end_matches("_bucket");
+            assert!(there.contains(&format!("\"{metric}\"")), "{file} asks for {metric}, which nobody tells");
+            found += 1;
+        }
+    }
+    assert!(found > 30, "{found} metrics");
+}
