@@ -180,9 +180,10 @@ impl<'a> Course<'a> {
     pub(super) fn candidate(&self) -> Option<&MigrationPlan> {
         let applied = self.applied.as_ref()?;
         let plan = self.find(&applied.next)?;
+        let is_open = applied.open && applied.plan == applied.next;
         let fits = plan.spec.image == self.target.image
             && plan.spec.documents == self.target.documents
-            && plan.spec.from_revision == applied.revision
+            && (is_open || plan.spec.from_revision == applied.revision)
             && applied.database == self.target.database;
         fits.then_some(plan)
     }
@@ -226,7 +227,7 @@ impl<'a> Course<'a> {
         let waits = !effects.is_empty() && !gate::approved(&self.seen.backend, plan);
         self.out.plan = Some(PlanStatus {
             name: plan.name_any(),
-            approval_hash: waits.then(|| gate::approval(plan).to_owned()),
+            approval_hash: waits.then(|| gate::approval(&self.seen.backend, plan).to_owned()),
             effects,
         });
     }

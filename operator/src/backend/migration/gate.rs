@@ -10,7 +10,7 @@ use mainstay_crds::conditions::Reason;
 use mainstay_crds::migration_plan::{MigrationPlan, PlanStep};
 
 use super::Wait;
-use super::plans::REMOVES_MANY;
+use super::plans::{REMOVES, REMOVES_MANY, says};
 use super::window::{Window, window};
 
 /// The Backend's annotation that names the plan for which there is a backup.
@@ -40,7 +40,7 @@ pub fn held(backend: &Backend, plan: &MigrationPlan, phases: &[&str], begun: boo
     let approvable: Vec<&str> = with_gate(backend, &steps, Gate::Approve).map(|step| step.effect.as_str()).collect();
     let effects: Vec<&str> = many.iter().copied().chain(approvable).collect();
     if !effects.is_empty() && !approved(backend, plan) {
-        let hash = approval(plan);
+        let hash = approval(backend, plan);
         let message = format!(
             "{} wait for approval: look at MigrationPlan `{name}`, then add {hash} to spec.migrations.approve",
             list(&effects)
@@ -53,9 +53,20 @@ pub fn held(backend: &Backend, plan: &MigrationPlan, phases: &[&str], begun: boo
     })
 }
 
-/// What `spec.migrations.approve` has to name.
-pub fn approval(plan: &MigrationPlan) -> &str {
-    plan.spec.approval_hash.as_deref().unwrap_or(&plan.spec.plan_hash)
+/// What `spec.migrations.approve` has to name: the approval hash where it covers all that is gated, else the plan's own.
+pub fn approval<'a>(backend: &Backend, plan: &'a MigrationPlan) -> &'a str {
+    let covering = plan.spec.approval_hash.as_deref().filter(|_| is_covered(backend, plan));
+    covering.unwrap_or(&plan.spec.plan_hash)
+}
+
+/// Whether the approval hash says something of every gated effect: it knows steps that fail or lose data, and neither
+/// others that the policy gates nor Collections that leave their data behind.
+fn is_covered(backend: &Backend, plan: &MigrationPlan) -> bool {
+    let steps: Vec<&PlanStep> = plan.spec.steps.iter().collect();
+    let known = |name: &str| steps.iter().any(|step| step.collection == name && is_gated(step));
+    let mut removed =
+        says(plan, REMOVES).filter(|_| removes(plan).is_some()).into_iter().flat_map(|all| all.split(','));
+    removed.all(known) && with_gate(backend, &steps, Gate::Approve).all(is_gated)
 }
 
 /// Effects that the policy gates, of all phases.
@@ -68,10 +79,8 @@ pub fn effects(backend: &Backend, plan: &MigrationPlan) -> Vec<String> {
 /// Whether the hash is given.
 pub fn approved(backend: &Backend, plan: &MigrationPlan) -> bool {
     let given = backend.spec.migrations.as_ref().map_or(&[][..], |migrations| &migrations.approve);
-    given.iter().any(|hash| {
-        let hash = hash.trim();
-        plan.spec.approval_hash.as_deref() == Some(hash) || plan.spec.plan_hash == hash
-    })
+    let wanted = approval(backend, plan);
+    given.iter().any(|hash| *hash == wanted || *hash == plan.spec.plan_hash)
 }
 
 /// The classes that the server runs only when it is told so.
@@ -82,7 +91,7 @@ pub fn allow(plan: &MigrationPlan, phases: &[&str]) -> Vec<&'static str> {
 }
 
 fn removes(plan: &MigrationPlan) -> Option<&str> {
-    plan.metadata.annotations.as_ref()?.get(REMOVES_MANY).map(String::as_str)
+    says(plan, REMOVES_MANY)
 }
 
 fn is_gated(step: &PlanStep) -> bool {

@@ -91,9 +91,11 @@ impl Course<'_> {
             return;
         };
         let is_open = plan.to_revision == applied.revision && plan.from_revision < plan.to_revision;
-        let is_nothing = plan.steps.is_empty() && plan.system.is_empty() && plan.from_revision == plan.to_revision;
         self.image_fits = plan.system.is_empty();
-        if is_open || is_nothing {
+        let is_nothing = plan.steps.is_empty() && self.image_fits && plan.from_revision == plan.to_revision;
+        // An open plan has been expanded; but the image's own tables come before its servers, and so before the contract.
+        let is_expanded = is_open && self.image_fits;
+        if is_expanded || is_nothing {
             applied.documents.clone_from(&self.target.documents);
             applied.parts = self.target.parts;
             applied.image.clone_from(&self.target.image);
@@ -106,19 +108,21 @@ impl Course<'_> {
             // Its report is stored by that.
             return;
         }
-        if !self.write_plan(&name, plan, &applied, report, is_open) {
+        if !self.write_plan(&name, plan, &applied, report, is_expanded) {
             self.out.waits = Some(planning(format!("MigrationPlan `{name}` is made again")));
             self.again(Duration::from_secs(1));
             return;
         }
+        applied.open = is_open;
         if is_open {
-            (applied.open, applied.plan) = (true, name.clone());
+            applied.plan.clone_from(&name);
             applied.plan_hash.clone_from(&plan.plan_hash);
             applied.remember(&name);
+        }
+        if is_expanded {
             self.applied = Some(applied);
             return;
         }
-        applied.open = false;
         applied.next = name;
         self.applied = Some(applied);
         self.expand();

@@ -1,5 +1,6 @@
 //! Whether every server runs the applied documents, and since when. Pure.
 
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::backend::observed::Observed;
@@ -16,12 +17,14 @@ pub fn complete(seen: &Observed, documents: &str, now: Timestamp) -> Option<Time
     let wanted = spec.replicas.unwrap_or(1);
     let counts = [status.replicas, status.updated_replicas, status.available_replicas];
     let counted = counts.iter().all(|count| count.unwrap_or(0) == wanted);
-    // A pod that is ending is not counted, and serves still.
-    let old = |pod: &&k8s_openapi::api::core::v1::Pod| {
+    // A pod that is ending is not counted, and serves still; one that was evicted serves no more, and may stay for ever.
+    let old = |pod: &Pod| {
         let annotations = pod.metadata.annotations.as_ref();
-        annotations.and_then(|all| all.get(DOCUMENTS_ANNOTATION)).is_none_or(|serves| serves != documents)
+        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        !matches!(phase, Some("Succeeded" | "Failed"))
+            && annotations.and_then(|all| all.get(DOCUMENTS_ANNOTATION)).is_none_or(|serves| serves != documents)
     };
-    if !serves || !current || !counted || seen.pods.iter().any(|pod| old(&pod)) {
+    if !serves || !current || !counted || seen.pods.iter().any(old) {
         return None;
     }
     let conditions = status.conditions.iter().flatten();

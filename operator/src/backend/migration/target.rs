@@ -26,7 +26,12 @@ impl Target {
     /// As the spec and the accepted documents say.
     pub fn of(backend: &Backend, settings: &Settings, documents: &Documents) -> Target {
         let database = backend.spec.database.clone().unwrap_or_default();
-        let database = canonical(&json!([database.url_from, database.schema, database.embedded.is_some()]));
+        let mut database = json!([database.url_from, database.schema, database.embedded.is_some()]);
+        if let (Some(former), Some(parts)) = (&backend.spec.take_over_from, database.as_array_mut()) {
+            // Only a Job takes it over: one that is told to looks again, though all else is as it was.
+            parts.push(json!(former));
+        }
+        let database = canonical(&database);
         Target {
             image: backend.spec.image.clone().unwrap_or_else(|| settings.server_image.clone()),
             documents: documents.hash.clone(),

@@ -396,6 +396,68 @@ fn two_removed_collections_need_approval_and_one_does_not() {
 }
 
 #[test]
+fn an_approval_hash_approves_no_more_than_it_covers() {
+    let world = || {
+        let mut world = World::new();
+        world.declare("as", &["name", "old"]);
+        ["bs", "cs"].iter().for_each(|name| world.declare(name, &["name"]));
+        world.settle();
+        world
+    };
+    let approve = |world: &mut World, hash: &str| world.edit(json!({ "migrations": { "approve": [hash] } }));
+    let newest =
+        |world: &World| world.seen.plans.iter().find(|plan| plan.spec.from_revision == 1).unwrap().spec.clone();
+    // Two collections that leave their data behind beside a field that is lost; a policy that gates more classes.
+    let mut removed = world();
+    removed.declare("as", &["name"]);
+    removed.remove("bs");
+    removed.remove("cs");
+    let mut strict = world();
+    strict.edit(json!({ "migrations": { "policy": { "safe": "Approve" } } }));
+    strict.declare("as", &["name", "slug"]);
+    for mut world in [removed, strict] {
+        let way = world.settle();
+        assert_eq!(waits(&way), (Reason::ApprovalRequired, true));
+        let plan = newest(&world);
+        assert_eq!(way.plan.unwrap().approval_hash, Some(plan.plan_hash.clone()));
+        approve(&mut world, &plan.approval_hash.unwrap());
+        assert_eq!(waits(&world.settle()), (Reason::ApprovalRequired, true));
+        approve(&mut world, &plan.plan_hash);
+        assert_eq!(world.settle_for(minutes(30)).waits, None);
+        assert_eq!(world.database.compatible_from, 2);
+    }
+}
+
+#[test]
+fn an_evicted_pod_holds_no_contract_up() {
+    let mut world = running();
+    let mut evicted = world.seen.pods[0].clone();
+    evicted.status = serde_json::from_value(json!({ "phase": "Failed", "reason": "Evicted" })).unwrap();
+    world.edit(json!({ "migrations": { "policy": { "destructive": "Auto" }, "soak": "1m" } }));
+    world.declare("markets", &["name"]);
+    world.settle_for(Duration::from_secs(30));
+    world.seen.pods.push(evicted);
+    assert_eq!(world.settle_for(minutes(5)).contract, None);
+    assert_eq!(world.database.compatible_from, 2);
+}
+
+#[test]
+fn an_image_with_tables_of_its_own_comes_before_an_open_contract() {
+    let mut world = running();
+    world.declare("markets", &["name"]);
+    assert_eq!(contract(&world.settle_for(minutes(30))), (Reason::ContractPending, true));
+    world.edit(json!({ "image": "server:tables" }));
+    let way = world.settle_for(minutes(30));
+    assert_eq!(contract(&way), (Reason::ContractPending, true));
+    assert_eq!(rollout::current(&world.seen).unwrap().image, "server:tables");
+    assert!(world.database.lacks("server:tables").is_empty());
+    world.edit(json!({ "migrations": { "approve": [way.plan.unwrap().approval_hash.unwrap()] } }));
+    let way = world.settle_for(minutes(30));
+    assert_eq!((way.waits, way.contract), (None, None));
+    assert_eq!(world.ran, ["plan", "expand", "plan", "expand", "contract"]);
+}
+
+#[test]
 fn nothing_is_begun_while_suspended_or_leaving() {
     let mut world = running();
     world.edit(json!({ "suspend": true }));

@@ -65,15 +65,20 @@ impl Database {
             steps.iter().filter(|step| matches!(step.class, Class::DataDependent | Class::Destructive)).collect();
         let approval = (!gated.is_empty()).then(|| digest(&canonical(&json!(gated)), 64));
         let hash = digest(&canonical(&json!([self.revision, to, steps, declared])), 64);
-        let system = image.contains("tables") && !self.system.contains(image);
         Plan {
             from_revision: self.revision,
             to_revision: to,
-            system: if system { vec!["0002_more".to_owned()] } else { Vec::new() },
+            system: self.lacks(image),
             steps,
             plan_hash: hash,
             approval_hash: approval,
         }
+    }
+
+    /// Migrations of the image's own tables that are still to run.
+    pub fn lacks(&self, image: &str) -> Vec<String> {
+        let lacks = image.contains("tables") && !self.system.contains(image);
+        if lacks { vec!["0002_more".to_owned()] } else { Vec::new() }
     }
 
     fn stored(&self) -> Json {
@@ -105,7 +110,9 @@ impl Database {
         let same = *declared == self.schema;
         if arguments[1] == "plan" {
             return match &self.open {
-                Some(open) if same => self.report(Outcome::Planned, Some(open.clone())),
+                Some(open) if same => {
+                    self.report(Outcome::Planned, Some(Plan { system: self.lacks(image), ..open.clone() }))
+                }
                 Some(_) => self.failed("ContractOpen"),
                 None => self.report(Outcome::Planned, Some(next)),
             };
@@ -114,6 +121,7 @@ impl Database {
         let allowed = value("--allow").unwrap_or_default();
         if self.open.as_ref().is_some_and(|open| open.plan_hash == hash) {
             let open = self.open.clone().unwrap();
+            self.system.insert(image.to_owned());
             if contract {
                 assert!(allowed.contains("destructive"), "{arguments:?}");
                 (self.open, self.compatible_from) = (None, self.revision);

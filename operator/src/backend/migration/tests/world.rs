@@ -366,6 +366,11 @@ impl World {
         if deployment.status.as_ref().and_then(|status| status.observed_generation) == generation {
             return false;
         }
+        let image = spec.template.spec.as_ref().and_then(|spec| spec.containers[0].image.clone()).unwrap();
+        if !self.database.lacks(&image).is_empty() {
+            // Its servers are never ready.
+            return false;
+        }
         let count = spec.replicas.unwrap_or(1);
         let at = self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         deployment.status = serde_json::from_value(json!({
