@@ -14,8 +14,8 @@ pub struct Plan {
     pub from_revision: i64,
     /// The revision that it leads to; equal to `from_revision` when there is nothing to do.
     pub to_revision: i64,
-    /// Migrations of the server's own tables that run before the steps of any phase, such as `0002_instances`. They follow
-    /// from the server's version and the database, and are in no hash.
+    /// Migrations of the server's own tables that run before the steps of any phase, such as `0002_instances`; the owner,
+    /// where it alone is to be written. They follow from the server's version and the database, and are in no hash.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub system: Vec<String>,
     /// In the order in which they run.

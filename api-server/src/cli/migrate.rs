@@ -106,7 +106,7 @@ impl PlanArgs {
     }
 }
 
-/// What is applied, and which system migrations are not. Changes nothing; a database of another owner is refused, and one
+/// What is applied, and which system migrations are not, the owner's row among them. Changes nothing; a database of another owner is refused, and one
 /// with a table in the way.
 fn look(settings: &Settings, declared: &Schema) -> Result<(Applied, Vec<String>), Failure> {
     let (claim, declared) = (claim(settings), declared.clone());
@@ -115,7 +115,12 @@ fn look(settings: &Settings, declared: &Schema) -> Result<(Applied, Vec<String>)
         let judged = claim.judge(conn);
         let applied = schema::applied(conn)?;
         let unknown = schema::unknown_table(conn, &applied, &declared)?;
-        Ok((judged, applied, unknown, schema::pending(conn)?))
+        let mut system = schema::pending(conn)?;
+        if system.is_empty() {
+            // With anything else to do, it is written along with that.
+            system.extend(claim.pending(conn)?);
+        }
+        Ok((judged, applied, unknown, system))
     });
     let (judged, applied, unknown, system) = System::new().block_on(asked)?;
     judged?;

@@ -30,6 +30,17 @@ impl Claim {
         }
     }
 
+    /// What a run would write, in words: the owner of a database that is nobody's, or is taken over. None where nothing
+    /// is to be written.
+    pub fn pending(&self, conn: &mut Conn) -> Result<Option<String>, Error> {
+        let present = owner(conn)?;
+        let mine = self.owner.as_ref().filter(|mine| present.as_ref() != Some(*mine));
+        Ok(mine.map(|mine| match present {
+            Some(present) => format!("owner {mine} in place of {present}"),
+            None => format!("owner {mine}"),
+        }))
+    }
+
     fn takes_over(&self, present: &str) -> bool {
         self.take_over_from.as_deref().is_some_and(|from| from == present || from == name(present))
     }

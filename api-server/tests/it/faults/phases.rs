@@ -186,10 +186,14 @@ fn another_owner_is_refused_and_takes_over_when_told() {
             assert!(server.stop().success());
         }
         let take_over = "--owner team/two/2 --take-over-from team/one";
-        assert_eq!(documents.job(&url, &format!("plan {take_over}")).0, 0);
+        let (status, planned) = documents.job(&url, &format!("plan {take_over}"));
+        // Nothing else is to be done, and still it is no plan of nothing: whoever takes over has to run it.
+        let owner = json!(["owner team/two/2 in place of team/one/1"]);
+        assert_eq!((status, &planned["plan"]["steps"], &planned["plan"]["system"]), (0, &json!([]), &owner));
         assert!(documents.migrate(&url, "status").1.contains("Owner            team/one/1\n"), "a plan claims nothing");
         applied(documents.job(&url, &format!("up {take_over}")), 1, 1);
         assert!(documents.migrate(&url, "status").1.contains("Owner            team/two/2\n"));
+        assert_eq!(documents.job(&url, &format!("plan {take_over}")).1["plan"]["system"], json!([]));
         assert!(documents.serve(&url, &["--owner", "team/two/2"]).stop().success());
         assert!(documents.serve(&url, &[]).stop().success(), "who names no owner is not asked");
     }
