@@ -17,6 +17,7 @@ use self::apply::Writer;
 use self::memory::Memory;
 use self::observed::{Observed, SecretState};
 use self::planned::Planned;
+use self::status::workload::Workload;
 use crate::backoff;
 use crate::cluster::Error;
 use crate::context::{Context, Key, Scope};
@@ -159,13 +160,13 @@ fn settings(context: &Context, key: &Key, seen: &Observed) -> Settings {
         context.fleet.forget(key);
         return settings;
     }
-    let status = seen.backend.status.as_ref();
-    let ready = status.is_some_and(|status| {
-        let ready = |kind: &str, is: &str| kind == Type::Ready.as_str() && is == "True";
-        status.conditions.iter().any(|condition| ready(&condition.kind, &condition.status))
-    });
-    let running = status.and_then(|status| status.image.as_deref());
-    settings.server_image = context.fleet.image(key, &context.settings.server_image, running, ready).to_owned();
+    // A status that was wiped moves nothing: what runs is told by what runs.
+    let servers = Workload::of(seen, None);
+    let conditions = seen.backend.status.iter().flat_map(|status| &status.conditions);
+    let mut told = conditions.filter(|condition| condition.kind == Type::Ready.as_str());
+    let ready = told.next().map_or(servers.available, |condition| condition.status == "True");
+    let (running, newest) = (servers.image.as_deref(), &context.settings.server_image);
+    settings.server_image = context.fleet.image(key, newest, running, ready).to_owned();
     settings
 }
 

@@ -6,6 +6,10 @@
 - apiGroups: [mainstay.dev]
   resources: [backends/status, collections/status, apikeys/status, migrationplans/status]
   verbs: [patch]
+# Where the cluster enforces owner references, as OpenShift does, an object that holds its owner back needs it.
+- apiGroups: [mainstay.dev]
+  resources: [backends/finalizers, apikeys/finalizers]
+  verbs: [update]
 - apiGroups: [mainstay.dev]
   resources: [migrationplans]
   verbs: [get, list, watch, create, delete]

@@ -14,7 +14,7 @@ use super::observed::{Observed, SecretState};
 use super::secrets::Secrets;
 use crate::settings::Settings;
 
-mod workload;
+pub mod workload;
 
 use workload::Workload;
 

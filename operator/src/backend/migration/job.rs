@@ -214,7 +214,7 @@ impl Order<'_> {
                 "activeDeadlineSeconds": timeout(&migrations),
                 "podFailurePolicy": failure_policy(),
                 "template": {
-                    "metadata": { "labels": own, "annotations": { DOCUMENTS_ANNOTATION: self.release.documents } },
+                    "metadata": { "labels": own, "annotations": pod::annotations(backend, &self.release) },
                     "spec": pod::spec(inputs, &self.release, &Role::Migration(self.arguments())),
                 },
             },
