@@ -6,9 +6,6 @@ use std::time::Duration;
 
 use kube::{Client, Config};
 
-/// The field manager of all that the operator applies.
-pub const MANAGER: &str = "mainstay-backend";
-
 /// One request, and all requests of one observation, take no longer.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 

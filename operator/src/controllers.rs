@@ -46,7 +46,7 @@ const WATCHED: [&Kind; 11] = [
 ];
 
 /// Pods, which are no object of the operator, and tell why a Deployment makes no progress.
-const PODS: Kind = Kind { group: "", version: "v1", kind: "Pod", plural: "pods", optional: false };
+const PODS: Kind = Kind { group: "", version: "v1", kind: "Pod", plural: "pods" };
 
 /// How often a failed word to an orphan is tried again.
 const TRIES: u32 = 5;

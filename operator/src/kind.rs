@@ -15,36 +15,31 @@ pub struct Kind {
     pub kind: &'static str,
     /// As in URLs.
     pub plural: &'static str,
-    /// Belongs to an extension that a cluster may lack.
-    pub optional: bool,
 }
 
 macro_rules! kinds {
-    ($($name:ident: $group:literal, $version:literal, $kind:literal, $plural:literal, $optional:literal;)*) => {
+    ($($name:ident: $group:literal, $version:literal, $kind:literal, $plural:literal;)*) => {
         $(#[doc = concat!("`", $kind, "`.")]
         pub const $name: Kind =
-            Kind { group: $group, version: $version, kind: $kind, plural: $plural, optional: $optional };)*
-        /// All of them.
-        pub const KINDS: &[&Kind] = &[$(&$name),*];
+            Kind { group: $group, version: $version, kind: $kind, plural: $plural };)*
     };
 }
 
 kinds! {
-    CONFIG_MAP: "", "v1", "ConfigMap", "configmaps", false;
-    DEPLOYMENT: "apps", "v1", "Deployment", "deployments", false;
-    HPA: "autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", false;
-    HTTP_ROUTE: "gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes", true;
-    INGRESS: "networking.k8s.io", "v1", "Ingress", "ingresses", false;
-    JOB: "batch", "v1", "Job", "jobs", false;
-    MIGRATION_PLAN: "mainstay.dev", "v1alpha1", "MigrationPlan", "migrationplans", false;
-    NETWORK_POLICY: "networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", false;
-    PDB: "policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", false;
-    PVC: "", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", false;
-    SECRET: "", "v1", "Secret", "secrets", false;
-    SERVICE: "", "v1", "Service", "services", false;
-    SERVICE_ACCOUNT: "", "v1", "ServiceAccount", "serviceaccounts", false;
-    SERVICE_MONITOR: "monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors", true;
-    STATEFUL_SET: "apps", "v1", "StatefulSet", "statefulsets", false;
+    CONFIG_MAP: "", "v1", "ConfigMap", "configmaps";
+    DEPLOYMENT: "apps", "v1", "Deployment", "deployments";
+    HPA: "autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers";
+    HTTP_ROUTE: "gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes";
+    INGRESS: "networking.k8s.io", "v1", "Ingress", "ingresses";
+    JOB: "batch", "v1", "Job", "jobs";
+    MIGRATION_PLAN: "mainstay.dev", "v1alpha1", "MigrationPlan", "migrationplans";
+    NETWORK_POLICY: "networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies";
+    PDB: "policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets";
+    SECRET: "", "v1", "Secret", "secrets";
+    SERVICE: "", "v1", "Service", "services";
+    SERVICE_ACCOUNT: "", "v1", "ServiceAccount", "serviceaccounts";
+    SERVICE_MONITOR: "monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors";
+    STATEFUL_SET: "apps", "v1", "StatefulSet", "statefulsets";
 }
 
 impl Kind {

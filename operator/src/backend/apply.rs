@@ -12,9 +12,9 @@ use super::memory::Memory;
 use super::observe::{self, Live};
 use super::observed::Observed;
 use super::owner::{Owner, desired_owner, owner};
-use crate::cluster::{Error, MANAGER};
+use crate::cluster::Error;
 use crate::context::Context;
-use crate::desired::{Desired, Doomed, How};
+use crate::desired::{Desired, Doomed, FIELD_MANAGER, How};
 use crate::kind::Kind;
 
 /// Holds the hash of what was desired when the object was last applied: what is desired no more is then taken away.
@@ -92,7 +92,7 @@ impl Writer<'_> {
         let mut object = one.object.clone();
         object["metadata"]["annotations"][APPLIED] = json!(hash);
         let api = self.api(one.kind);
-        let params = PatchParams::apply(MANAGER).force();
+        let params = PatchParams::apply(FIELD_MANAGER).force();
         let what = || format!("applying {} {}", one.kind.kind, one.name);
         let answer = self.context.ask(what, api.patch(&one.name, &params, &Patch::Apply(&object))).await?;
         self.count("apply", one.kind);
@@ -181,7 +181,7 @@ impl Writer<'_> {
         object["metadata"]["resourceVersion"] = json!(version);
         let object = typed(one, object)?;
         let api = self.api(one.kind);
-        let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let what = || format!("replacing {} {}", one.kind.kind, one.name);
         match self.context.ask(what, api.replace(&one.name, &params, &object)).await {
             Ok(_) => {
@@ -199,7 +199,7 @@ impl Writer<'_> {
     async fn post(&self, one: &Desired) -> Result<(), Error> {
         let object = typed(one, one.object.clone())?;
         let api = self.api(one.kind);
-        let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let what = || format!("making {} {}", one.kind.kind, one.name);
         self.context.ask(what, api.create(&params, &object)).await?;
         self.count("create", one.kind);

@@ -125,20 +125,27 @@ fn blocked(seen: &Observed, documents: &Documents) -> Option<Wait> {
     if database.is_none_or(|database| database.url_from.is_none()) {
         return stalled(Reason::InvalidSpec, "spec.database names no database: set urlFrom or embedded");
     }
+    secret(seen)
+}
+
+/// What is wrong with the Secrets of the database.
+pub fn secret(seen: &Observed) -> Option<Wait> {
     let broken = seen.database.iter().find(|secret| secret.state != SecretState::Usable)?;
     let (name, key) = (&broken.name, &broken.key);
-    match broken.state {
-        SecretState::Usable => None,
-        SecretState::Missing => stalled(
+    let (reason, message) = match broken.state {
+        SecretState::Usable => return None,
+        SecretState::Missing => (
             Reason::SecretMissing,
-            &format!("there is no Secret `{name}`; make it, with the database's URL under `{key}`"),
+            format!("there is no Secret `{name}`; make it, with the database's URL under `{key}`"),
         ),
-        SecretState::KeyMissing => {
-            stalled(Reason::SecretMissing, &format!("Secret `{name}` has no key `{key}`; put the database's URL there"))
-        }
-        SecretState::Invalid => stalled(
+        SecretState::KeyMissing => (
+            Reason::SecretMissing,
+            format!("Secret `{name}` has no key `{key}`; put the database's URL there, or correct spec.database"),
+        ),
+        SecretState::Invalid => (
             Reason::SecretInvalid,
-            &format!("`{key}` of Secret `{name}` is no postgres://user:password@host:5432/name URL"),
+            format!("`{key}` of Secret `{name}` is no postgres://user:password@host:5432/name URL; correct it"),
         ),
-    }
+    };
+    Some(Wait { reason, message, stalled: true })
 }

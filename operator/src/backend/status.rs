@@ -9,8 +9,8 @@ use mainstay_crds::backend::{BackendSpec, BackendStatus, ExposeSpec};
 use mainstay_crds::conditions::{Condition, Reason, Type};
 
 use super::documents::Documents;
-use super::migration::{Migration, Wait};
-use super::observed::{Observed, SecretState};
+use super::migration::{self, Migration, Wait};
+use super::observed::Observed;
 use super::secrets::Secrets;
 use crate::settings::Settings;
 
@@ -109,28 +109,7 @@ fn obstacle(seen: &Observed, documents: &Documents, way: &Migration, workload: &
     if let Some((reason, message)) = &documents.problem {
         return Some(Wait { reason: *reason, message: message.clone(), stalled: true });
     }
-    secret(seen).or_else(|| way.waits.clone()).or_else(|| workload.trouble.clone())
-}
-
-fn secret(seen: &Observed) -> Option<Wait> {
-    let broken = seen.database.iter().find(|secret| secret.state != SecretState::Usable)?;
-    let (name, key) = (&broken.name, &broken.key);
-    let (reason, message) = match broken.state {
-        SecretState::Usable => return None,
-        SecretState::Missing => (
-            Reason::SecretMissing,
-            format!("there is no Secret `{name}`; make it, with the database's URL under `{key}`"),
-        ),
-        SecretState::KeyMissing => (
-            Reason::SecretMissing,
-            format!("Secret `{name}` has no key `{key}`; put the database's URL there, or correct spec.database"),
-        ),
-        SecretState::Invalid => (
-            Reason::SecretInvalid,
-            format!("`{key}` of Secret `{name}` is no postgres://user:password@host:5432/name URL; correct it"),
-        ),
-    };
-    Some(Wait { reason, message, stalled: true })
+    migration::secret(seen).or_else(|| way.waits.clone()).or_else(|| workload.trouble.clone())
 }
 
 /// Nothing is wrong; it takes its time.

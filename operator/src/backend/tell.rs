@@ -16,9 +16,9 @@ use serde_json::{Value as Json, json};
 use super::apply::Obstacle;
 use super::observed::Unreadable;
 use super::status::condition;
-use crate::cluster::{Error, MANAGER, said};
+use crate::cluster::{Error, said};
 use crate::context::Context;
-use crate::desired::Note;
+use crate::desired::{FIELD_MANAGER, Note};
 
 /// Writes the status of `object` if it is another than `old`, and then the Events of its transitions; answers the
 /// resourceVersion of what was written. An object that is gone is told nothing.
@@ -42,7 +42,7 @@ where
         "metadata": {"name": name, "namespace": namespace, "uid": object.uid()},
         "status": new,
     });
-    let params = PatchParams::apply(MANAGER).force();
+    let params = PatchParams::apply(FIELD_MANAGER).force();
     let what = || format!("telling {} {name}", resource.kind);
     let written = match context.ask(what, api.patch_status(&name, &params, &Patch::Apply(&patch))).await {
         Ok(written) => written,

@@ -193,7 +193,7 @@ fn another_owner_is_refused_and_takes_over_when_told() {
         assert!(documents.migrate(&url, "status").1.contains("Owner            team/one/1\n"), "a plan claims nothing");
         applied(documents.job(&url, &format!("up {take_over}")), 1, 1);
         assert!(documents.migrate(&url, "status").1.contains("Owner            team/two/2\n"));
-        assert_eq!(documents.job(&url, &format!("plan {take_over}")).1["plan"]["system"], json!([]));
+        assert!(documents.job(&url, &format!("plan {take_over}")).1["plan"]["system"].is_null());
         assert!(documents.serve(&url, &["--owner", "team/two/2"]).stop().success());
         assert!(documents.serve(&url, &[]).stop().success(), "who names no owner is not asked");
     }

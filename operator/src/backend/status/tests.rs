@@ -7,7 +7,7 @@ use mainstay_crds::backend::{Backend, SchemaStatus};
 use serde_json::json;
 
 use super::*;
-use crate::backend::observed::DatabaseSecret;
+use crate::backend::observed::{DatabaseSecret, SecretState};
 use crate::backend::release::Release;
 
 fn seen(updated: i32, available: i32) -> Observed {

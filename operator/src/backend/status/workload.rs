@@ -6,10 +6,8 @@ use mainstay_crds::conditions::Reason;
 
 use crate::backend::migration::Wait;
 use crate::backend::observed::Observed;
+use crate::backend::plan::pod::DOCUMENTS_ANNOTATION;
 use crate::backend::release::Release;
-
-/// The annotation of pods that names their documents.
-pub const DOCUMENTS: &str = "mainstay.dev/documents";
 
 /// How the servers are.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -96,7 +94,7 @@ fn template(seen: &Observed) -> Option<(&PodSpec, Option<String>)> {
     let set = || seen.stateful_set.as_ref().and_then(|set| set.spec.as_ref().map(|spec| &spec.template));
     let template = deployment.or_else(set)?;
     let annotations = template.metadata.as_ref().and_then(|metadata| metadata.annotations.as_ref());
-    Some((template.spec.as_ref()?, annotations.and_then(|annotations| annotations.get(DOCUMENTS)).cloned()))
+    Some((template.spec.as_ref()?, annotations.and_then(|annotations| annotations.get(DOCUMENTS_ANNOTATION)).cloned()))
 }
 
 /// Why pods do not become ready: what the kubelet says of the newest that does not.
