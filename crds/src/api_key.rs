@@ -36,25 +36,10 @@ const RULES: &[Rule] = &[
     status = "ApiKeyStatus",
     derive = "PartialEq",
     derive = "Default",
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].status"#,
-        description = "Whether the key is in its Secret and servers take it."
-    ),
-    printcolumn(
-        name = "Key id",
-        type_ = "string",
-        json_path = ".status.keyId",
-        description = "The first characters of the current key."
-    ),
-    printcolumn(
-        name = "Expires",
-        type_ = "string",
-        json_path = ".status.expiresAt",
-        description = "When the current key ends."
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{ "name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status", "description": "Whether the key is in its Secret and servers take it." }"#,
+    printcolumn = r#"{ "name": "Key id", "type": "string", "jsonPath": ".status.keyId", "description": "The first characters of the current key." }"#,
+    printcolumn = r#"{ "name": "Expires", "type": "string", "jsonPath": ".status.expiresAt", "description": "When the current key ends." }"#,
+    printcolumn = r#"{ "name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp" }"#
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(transform = shape::rules(RULES))]

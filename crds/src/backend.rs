@@ -91,31 +91,11 @@ const RULES: &[Rule] = &[
         status_replicas_path = ".status.replicas",
         label_selector_path = ".status.selector"
     ),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].status"#,
-        description = "Whether this generation is rolled out and serves."
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
-        description = "Why it is ready, or what it waits for."
-    ),
-    printcolumn(
-        name = "Replicas",
-        type_ = "integer",
-        json_path = ".status.replicas",
-        description = "How many servers there are."
-    ),
-    printcolumn(
-        name = "Schema",
-        type_ = "integer",
-        json_path = ".status.schema.revision",
-        description = "The revision of the schema that the database has."
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{ "name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status", "description": "Whether this generation is rolled out and serves." }"#,
+    printcolumn = r#"{ "name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].reason", "description": "Why it is ready, or what it waits for." }"#,
+    printcolumn = r#"{ "name": "Replicas", "type": "integer", "jsonPath": ".status.replicas", "description": "How many servers there are." }"#,
+    printcolumn = r#"{ "name": "Schema", "type": "integer", "jsonPath": ".status.schema.revision", "description": "The revision of the schema that the database has." }"#,
+    printcolumn = r#"{ "name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp" }"#
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(transform = shape::rules(RULES))]

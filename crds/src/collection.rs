@@ -51,25 +51,10 @@ const RULES: &[Rule] = &[
     derive = "PartialEq",
     derive = "Default",
     validation = NAME,
-    printcolumn(
-        name = "Accepted",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Accepted")].status"#,
-        description = "Whether it is served as declared."
-    ),
-    printcolumn(
-        name = "Backend",
-        type_ = "string",
-        json_path = ".spec.backendRef.name",
-        description = "Who serves it."
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Accepted")].reason"#,
-        description = "Why it is accepted or not."
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{ "name": "Accepted", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Accepted\")].status", "description": "Whether it is served as declared." }"#,
+    printcolumn = r#"{ "name": "Backend", "type": "string", "jsonPath": ".spec.backendRef.name", "description": "Who serves it." }"#,
+    printcolumn = r#"{ "name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Accepted\")].reason", "description": "Why it is accepted or not." }"#,
+    printcolumn = r#"{ "name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp" }"#
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(transform = shape::rules(RULES))]

@@ -25,27 +25,11 @@ use crate::shape;
     status = "MigrationPlanStatus",
     derive = "PartialEq",
     derive = "Default",
-    printcolumn(
-        name = "Backend",
-        type_ = "string",
-        json_path = ".spec.backendRef.name",
-        description = "Whose database it changes."
-    ),
-    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase", description = "How far it is."),
-    printcolumn(
-        name = "Revision",
-        type_ = "integer",
-        json_path = ".spec.toRevision",
-        description = "The revision of the schema that it leads to."
-    ),
-    printcolumn(
-        name = "Approval hash",
-        type_ = "string",
-        json_path = ".spec.approvalHash",
-        priority = 1,
-        description = "What approves it, in spec.migrations.approve of the Backend."
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{ "name": "Backend", "type": "string", "jsonPath": ".spec.backendRef.name", "description": "Whose database it changes." }"#,
+    printcolumn = r#"{ "name": "Phase", "type": "string", "jsonPath": ".status.phase", "description": "How far it is." }"#,
+    printcolumn = r#"{ "name": "Revision", "type": "integer", "jsonPath": ".spec.toRevision", "description": "The revision of the schema that it leads to." }"#,
+    printcolumn = r#"{ "name": "Approval hash", "type": "string", "jsonPath": ".spec.approvalHash", "description": "What approves it, in spec.migrations.approve of the Backend.", "priority": 1 }"#,
+    printcolumn = r#"{ "name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp" }"#
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(transform = shape::rules(&[(

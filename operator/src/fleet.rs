@@ -16,7 +16,8 @@ pub struct Fleet(Mutex<BTreeSet<Key>>);
 
 impl Fleet {
     /// The image for a Backend that follows the operator: the new one if it is there, new, or has a place; else the one
-    /// that it runs. `ready` is whether it serves the image that it runs.
+    /// that it runs. `ready` is whether it serves the image that it runs; one that does not needs no place to move, for
+    /// it has nothing to lose, and must not hold up the others.
     pub fn image<'a>(&self, key: &Key, new: &'a str, running: Option<&'a str>, ready: bool) -> &'a str {
         let mut moving = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(running) = running else { return new };
@@ -26,7 +27,10 @@ impl Fleet {
             }
             return new;
         }
-        if moving.contains(key) || moving.len() < PLACES {
+        if !ready || moving.contains(key) {
+            return new;
+        }
+        if moving.len() < PLACES {
             moving.insert(key.clone());
             return new;
         }
@@ -55,6 +59,8 @@ mod tests {
         // One that arrived makes room only when it is ready.
         assert_eq!(fleet.image(&key(0), "new", Some("new"), false), "new");
         assert_eq!(fleet.image(&key(5), "new", Some("old"), true), "old");
+        // One that serves nothing is free to go, and takes no place.
+        assert_eq!(fleet.image(&key(7), "new", Some("old"), false), "new");
         assert_eq!(fleet.image(&key(0), "new", Some("new"), true), "new");
         assert_eq!(fleet.image(&key(5), "new", Some("old"), true), "new");
         fleet.forget(&key(1));

@@ -39,10 +39,10 @@ fn each_write_may_be_the_last_of_a_life() {
         its.here.apply(NOTES);
         its.backend("replicas: 1");
         let created = live_and_die(here, &cutter, "1");
-        assert_eq!(end_state(here), undisturbed[0], "after a creation in {} lives", created.len());
+        same(&end_state(here), &undisturbed[0]);
         its.here.apply(&format!("{NOTES}{MOOD}"));
         let migrated = live_and_die(here, &cutter, "2");
-        assert_eq!(end_state(here), undisturbed[1], "after a migration in {} lives", migrated.len());
+        same(&end_state(here), &undisturbed[1]);
         println!("killed after each of {} writes of a creation and {} of a migration", created.len(), migrated.len());
         assert!(created.len() >= 10 && migrated.len() >= 4, "{created:#?} {migrated:#?}");
         proxy.kill().and_then(|()| proxy.wait()).expect("kubectl ends");
@@ -86,20 +86,38 @@ fn at_revision(here: &Namespace<'_>, wanted: &str) {
     });
 }
 
+/// Panics with the first line of JSON that differs.
+fn same(found: &[Json], expected: &[Json]) {
+    let lines = |objects: &[Json]| -> Vec<String> {
+        format!("{:#}", Json::from(objects.to_vec())).lines().map(str::to_owned).collect()
+    };
+    let (found, expected) = (lines(found), lines(expected));
+    let position = found.iter().zip(&expected).position(|(one, other)| one != other);
+    let position = position.or((found.len() != expected.len()).then_some(found.len().min(expected.len())));
+    if let Some(position) = position {
+        let around = |lines: &[String]| lines[position.saturating_sub(12)..lines.len().min(position + 6)].join("\n");
+        panic!("after the kills:\n{}\nundisturbed:\n{}", around(&found), around(&expected));
+    }
+}
+
 /// Everything that the operator keeps, without what differs from one namespace and one moment to another.
 fn end_state(here: &Namespace<'_>) -> Vec<Json> {
     let kinds = "deployments,services,serviceaccounts,networkpolicies,configmaps,migrationplans,jobs";
     let objects = here.objects(kinds, &["--selector=mainstay.dev/backend=markets"]);
+    let namespace = here.object(&format!("namespace/{}", here.name)).expect("it is there");
+    let uid = namespace["metadata"]["uid"].as_str().expect("a uid");
     let kept = objects.into_iter().map(|object| {
         let text = json!({
             "kind": object["kind"], "name": object["metadata"]["name"], "labels": object["metadata"]["labels"],
             "spec": object["spec"], "data": object["data"], "phase": object["status"]["phase"],
         });
-        let text = text.to_string().replace(&here.name, "NAMESPACE");
+        let text = text.to_string().replace(&here.name, "NAMESPACE").replace(uid, "UID");
         let mut object: Json = serde_json::from_str(&text).expect("JSON");
-        for chosen in ["clusterIP", "clusterIPs"] {
-            if let Some(spec) = object["spec"].as_object_mut() {
-                spec.remove(chosen);
+        for (part, chosen) in
+            [("spec", "clusterIP"), ("spec", "clusterIPs"), ("data", "expandedAt"), ("data", "contractedAt")]
+        {
+            if let Some(part) = object[part].as_object_mut() {
+                part.remove(chosen);
             }
         }
         object

@@ -52,29 +52,30 @@ where
     context.metrics.writes.with_label_values(&["status", &resource.kind]).inc();
     let conditions =
         |status: &Json| -> Vec<Condition> { serde_json::from_value(status["conditions"].clone()).unwrap_or_default() };
-    for note in transitions(&conditions(&old), &conditions(&new)) {
-        publish(context, &object.object_ref(&()), &note).await;
+    for (about, note) in transitions(&conditions(&old), &conditions(&new)) {
+        publish(context, &object.object_ref(&()), &about, &note).await;
     }
     Ok(written.resource_version())
 }
 
 /// What people hear of between two statuses: a condition that has another status or another reason, and each thing
-/// once. That the operator is at work is no news.
-fn transitions(old: &[Condition], new: &[Condition]) -> Vec<Note> {
-    let mut notes: Vec<Note> = Vec::new();
+/// once; with the condition's type. That the operator is at work is no news.
+fn transitions(old: &[Condition], new: &[Condition]) -> Vec<(String, Note)> {
+    let mut notes: Vec<(String, Note)> = Vec::new();
     for condition in new.iter().filter(|condition| condition.kind != Type::Reconciling.as_str()) {
         let before = old.iter().find(|old| old.kind == condition.kind);
         let same = before.is_some_and(|old| (&old.status, &old.reason) == (&condition.status, &condition.reason));
         // What never was true does not become false.
         let nothing = before.is_none() && condition.status != "True" && condition.kind == Type::Stalled.as_str();
-        let told = notes.iter().any(|note| note.reason == condition.reason && note.message == condition.message);
+        let told = notes.iter().any(|(_, note)| note.reason == condition.reason && note.message == condition.message);
         if !same && !nothing && !told {
             let stalled = new.iter().any(|other| other.kind == Type::Stalled.as_str() && other.status == "True");
             let warning = condition.kind == Type::Stalled.as_str() && condition.status == "True"
                 || condition.status == "False"
                     && condition.kind != Type::Stalled.as_str()
                     && (stalled || is_wrong(condition));
-            notes.push(Note { warning, reason: condition.reason.clone(), message: condition.message.clone() });
+            let note = Note { warning, reason: condition.reason.clone(), message: condition.message.clone() };
+            notes.push((condition.kind.clone(), note));
         }
     }
     notes
@@ -106,18 +107,19 @@ fn is_wrong(condition: &Condition) -> bool {
 /// Publishes what was not said before.
 pub async fn say(context: &Context, about: &ObjectReference, notes: &[Note], said_before: &[Note]) {
     for note in notes.iter().filter(|note| !said_before.contains(note)) {
-        publish(context, about, note).await;
+        publish(context, about, "Reconcile", note).await;
     }
 }
 
 /// An Event that cannot be written holds nothing up.
-async fn publish(context: &Context, about: &ObjectReference, note: &Note) {
+async fn publish(context: &Context, about: &ObjectReference, action: &str, note: &Note) {
     let event = Event {
         type_: if note.warning { EventType::Warning } else { EventType::Normal },
         reason: note.reason.clone(),
         // The API server takes 1024 bytes.
         note: Some(note.message.chars().take(250).collect()),
-        action: "Reconcile".to_owned(),
+        // Events of one action and reason are counted as one, with the words of the first.
+        action: action.to_owned(),
         secondary: None,
     };
     if let Err(error) = context.recorder.publish(&event, about).await {
@@ -235,7 +237,7 @@ mod tests {
             condition(Type::Stalled, "False", Reason::Ready, "1 of 1 run this"),
         ];
         let told = |old: &[Condition], new: &[Condition]| -> Vec<(bool, String)> {
-            transitions(old, new).into_iter().map(|note| (note.warning, note.message)).collect()
+            transitions(old, new).into_iter().map(|(_, note)| (note.warning, note.message)).collect()
         };
         assert_eq!(told(&[], &planning), [(false, "a plan is made".to_owned())]);
         assert_eq!(told(&planning, &planning), []);
@@ -250,9 +252,9 @@ mod tests {
     #[test]
     fn failures_warn() {
         let failed = [condition(Type::Ready, "False", Reason::DatabaseUnavailable, "x")];
-        assert!(transitions(&[], &failed)[0].warning);
+        assert!(transitions(&[], &failed)[0].1.warning);
         let refused = [condition(Type::Accepted, "False", Reason::Invalid, "x")];
-        assert!(transitions(&[], &refused)[0].warning);
+        assert!(transitions(&[], &refused)[0].1.warning);
     }
 
     #[test]

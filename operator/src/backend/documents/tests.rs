@@ -217,18 +217,21 @@ fn transition_times_stay_while_the_status_does() {
 
 #[test]
 fn large_documents_are_split_and_too_large_ones_refused() {
-    let long = |name: &str, bytes: usize| {
-        collection(name, 1, json!({ "description": "x".repeat(bytes), "fields": [text("name")] }))
+    // Each field is as large as one may be: 200 kB.
+    let long = |name: &str, count: usize| {
+        let values: Vec<String> = (0..1000).map(|at| format!("v{at:0>197}")).collect();
+        let field = |at: usize| json!({ "name": format!("f{at}"), "type": "enum", "values": values });
+        collection(name, 1, fields((0..count).map(field).chain([text("name")]).collect()))
     };
-    let found = documents(&world(vec![long("as", 400_000), long("bs", 400_000), long("cs", 100_000)]), now());
-    assert_eq!((found.parts, found.desired.len()), (2, 3));
-    let all = (0..6).map(|at| long(&format!("n{at}s"), 720_000)).collect();
-    let seen = world(vec![long("as", 10)]);
+    let found = documents(&world(vec![long("as", 2), long("bs", 2), long("cs", 0)]), now());
+    assert_eq!((found.parts, found.desired.len()), (2, 3), "{:?}", reasons(&found));
+    let all = (0..6).map(|at| long(&format!("n{at}s"), 4)).collect();
+    let seen = world(vec![long("as", 0)]);
     let seen = after(&seen, &documents(&seen, now()));
     let before = documents(&seen, now());
     let found = documents(&with(&seen, all), now());
     assert_eq!(found.problem.as_ref().unwrap().0, Reason::DocumentsTooLarge);
     assert_eq!((found.hash, found.parts, found.desired.len()), (before.hash, 1, 0));
-    let found = documents(&world(vec![long("as", 1_200_000)]), now());
+    let found = documents(&world(vec![long("as", 6)]), now());
     assert!(found.problem.unwrap().1.contains("`as`"));
 }

@@ -141,10 +141,11 @@ impl World {
     }
 
     /// One reconciliation; false when it was killed.
-    fn reconcile(&mut self) -> (Planned, bool) {
-        let planned = plan(&self.seen, &Settings::for_tests(), self.now);
-        let whole = self.apply(&planned).is_some();
-        (planned, whole)
+    fn reconcile(&mut self) -> bool {
+        let mut planned = plan(&self.seen, &Settings::for_tests(), self.now);
+        // No Secret is kept here, so that keys would be new each time.
+        planned.status.keys = None;
+        self.apply(&planned).is_some()
     }
 
     /// Lives on until nothing changes any more for `quiet`, at most.
@@ -157,7 +158,7 @@ impl World {
         let end = self.now.checked_add(SignedDuration::try_from(patience).unwrap()).unwrap();
         for _ in 0..500 {
             let before = self.writes;
-            let (planned, whole) = self.reconcile();
+            let whole = self.reconcile();
             if !whole || self.writes > before {
                 continue;
             }
@@ -165,8 +166,9 @@ impl World {
                 self.pass(Duration::from_secs(1));
                 continue;
             }
+            // Keys have times of their own.
             let due =
-                planned.again.map(|again| self.now.checked_add(SignedDuration::try_from(again).unwrap()).unwrap());
+                self.way().again.map(|again| self.now.checked_add(SignedDuration::try_from(again).unwrap()).unwrap());
             match due.filter(|due| *due <= end) {
                 Some(due) => self.now = due,
                 None => return self.way(),
@@ -275,6 +277,15 @@ impl World {
                 self.write()?;
                 let plan: MigrationPlan = serde_json::from_value(self.made(&desired.object)).unwrap();
                 self.seen.plans.push(plan);
+            }
+            ("Secret", _) => {
+                let secret = serde_json::from_value(self.made(&desired.object)).unwrap();
+                self.write()?;
+                match name {
+                    "shop-admin-key" => self.seen.admin_key = Some(secret),
+                    "shop-api-keys" => self.seen.api_key_hashes = Some(secret),
+                    _ => panic!("Secret {name} is written"),
+                }
             }
             ("Deployment", _) => {
                 let wanted: Deployment = serde_json::from_value(desired.object.clone()).unwrap();
