@@ -82,7 +82,7 @@ fn live_and_die(here: &Namespace<'_>, cutter: &Cutter, revision: &str) -> Vec<St
 }
 
 /// Waits until every plan is done: that follows readiness.
-fn settled(here: &Namespace<'_>) {
+pub fn settled(here: &Namespace<'_>) {
     wait_for("plans that are done", PATIENCE, || {
         let plans = here.objects("migrationplans", &[]);
         let open: Vec<_> = plans.iter().filter(|plan| plan["status"]["phase"] != "Complete").collect();

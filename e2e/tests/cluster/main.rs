@@ -10,6 +10,7 @@ mod killed;
 mod lab;
 mod load;
 mod migrate;
+mod readme;
 mod scale;
 mod smoke;
 mod steady;
