@@ -14,4 +14,3 @@ mod readme;
 mod scale;
 mod smoke;
 mod steady;
-mod tutorial;
