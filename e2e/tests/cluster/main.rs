@@ -10,7 +10,7 @@ mod killed;
 mod lab;
 mod load;
 mod migrate;
+mod readme;
 mod scale;
 mod smoke;
 mod steady;
-mod tutorial;
