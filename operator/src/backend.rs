@@ -41,8 +41,6 @@ pub mod tell;
 
 /// However quiet it is: Secrets are not watched, and a watch may lose something.
 const LOOK_AGAIN: Duration = Duration::from_secs(600);
-/// While a place in the fleet is waited for.
-const LOOK_SOON: Duration = Duration::from_secs(15);
 /// While something stands in the way that is not watched: a Secret of the database, an object of someone else.
 const LEAST: Duration = Duration::from_secs(3);
 /// The same, when it stands there for long.
@@ -150,7 +148,7 @@ async fn carry_out(
         }
     };
     let waits = settings.server_image != context.settings.server_image;
-    Ok(Action::requeue(again(due, waits)))
+    Ok(Action::requeue(again(due, waits.then(|| context.fleet.pause()))))
 }
 
 /// The operator's settings, with the image that a Backend without one may follow now.
@@ -222,8 +220,8 @@ async fn tell_api_keys(
     Ok(())
 }
 
-fn again(planned: Option<Duration>, waits: bool) -> Duration {
-    let usual = backoff::spread(if waits { LOOK_SOON } else { LOOK_AGAIN }, backoff::random());
+fn again(planned: Option<Duration>, place: Option<Duration>) -> Duration {
+    let usual = backoff::spread(place.map_or(LOOK_AGAIN, |place| place.min(LOOK_AGAIN)), backoff::random());
     // What is due now is due after this round.
     planned.map_or(usual, |due| due.clamp(Duration::from_millis(50), usual))
 }
@@ -234,10 +232,12 @@ mod tests {
 
     #[test]
     fn what_is_due_comes_first() {
-        let at = |planned: Option<u64>, waits| again(planned.map(Duration::from_secs), waits);
-        assert_eq!(at(Some(3), false), Duration::from_secs(3));
-        assert_eq!(at(Some(0), false), Duration::from_millis(50));
-        assert!(at(Some(86_400), false) <= LOOK_AGAIN);
-        assert!(at(None, false) >= LOOK_AGAIN.mul_f64(0.75) && at(None, true) <= LOOK_SOON);
+        let at = |planned: Option<u64>, place: Option<u64>| {
+            again(planned.map(Duration::from_secs), place.map(Duration::from_secs))
+        };
+        assert_eq!(at(Some(3), None), Duration::from_secs(3));
+        assert_eq!(at(Some(0), None), Duration::from_millis(50));
+        assert!(at(Some(86_400), None) <= LOOK_AGAIN);
+        assert!(at(None, None) >= LOOK_AGAIN.mul_f64(0.75) && at(None, Some(15)) <= Duration::from_secs(15));
     }
 }

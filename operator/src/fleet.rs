@@ -4,22 +4,38 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::context::Key;
 
 /// So many at once.
 const PLACES: usize = 5;
 
-/// Those that are on their way.
+/// Between two looks of those that wait, all together: a place is found soon, and a large fleet asks no more than a small.
+const LOOKS: Duration = Duration::from_millis(300);
+/// The shortest time between two looks of one.
+const SHORTEST: Duration = Duration::from_secs(15);
+
+/// Backends that follow the operator's image.
 #[derive(Debug, Default)]
-pub struct Fleet(Mutex<BTreeSet<Key>>);
+pub struct Fleet(Mutex<Places>);
+
+#[derive(Debug, Default)]
+struct Places {
+    /// On their way.
+    moving: BTreeSet<Key>,
+    /// Waiting for a place.
+    waiting: BTreeSet<Key>,
+}
 
 impl Fleet {
     /// The image for a Backend that follows the operator: the new one if it is there, new, or has a place; else the one
     /// that it runs. `ready` is whether it serves the image that it runs; one that does not needs no place to move, for
     /// it has nothing to lose, and must not hold up the others.
     pub fn image<'a>(&self, key: &Key, new: &'a str, running: Option<&'a str>, ready: bool) -> &'a str {
-        let mut moving = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Places { moving, waiting } = &mut *places;
+        waiting.remove(key);
         let Some(running) = running else { return new };
         if running == new {
             if ready {
@@ -34,12 +50,22 @@ impl Fleet {
             moving.insert(key.clone());
             return new;
         }
+        waiting.insert(key.clone());
         running
+    }
+
+    /// When one that waits looks for a place again.
+    pub fn pause(&self) -> Duration {
+        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = u32::try_from(places.waiting.len()).unwrap_or(u32::MAX);
+        LOOKS.saturating_mul(waiting).max(SHORTEST)
     }
 
     /// A Backend is gone, or has an image of its own.
     pub fn forget(&self, key: &Key) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        places.moving.remove(key);
+        places.waiting.remove(key);
     }
 }
 
@@ -65,6 +91,18 @@ mod tests {
         assert_eq!(fleet.image(&key(5), "new", Some("old"), true), "new");
         fleet.forget(&key(1));
         assert_eq!(fleet.image(&key(6), "new", Some("old"), true), "new");
+    }
+
+    #[test]
+    fn a_large_fleet_looks_no_more_often_than_a_small_one() {
+        let fleet = Fleet::default();
+        assert_eq!(fleet.pause(), SHORTEST);
+        for number in 0..1005 {
+            fleet.image(&key(number), "new", Some("old"), true);
+        }
+        assert_eq!(fleet.pause(), Duration::from_secs(300));
+        (5..1005).for_each(|number| fleet.forget(&key(number)));
+        assert_eq!(fleet.pause(), SHORTEST);
     }
 
     #[test]
