@@ -86,6 +86,8 @@ pub fn migration(
     course.take_results();
     let runs = course.phase_runs();
     match blocked(seen, documents) {
+        // With nothing left to do, nothing is waited for.
+        Some(wait) if wait.reason == Reason::Suspended && course.is_reached() => {}
         Some(wait) => course.block(wait),
         None if runs => {}
         None => course.plan(),

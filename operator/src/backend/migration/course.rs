@@ -8,6 +8,7 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use mainstay_crds::backend::PlanStatus;
+use mainstay_crds::conditions::Reason;
 use mainstay_crds::migration_plan::MigrationPlan;
 
 use super::applied::Applied;
@@ -84,12 +85,14 @@ impl<'a> Course<'a> {
 
     /// No Job is needed: what is accepted is released.
     pub fn embedded(mut self) -> Migration {
+        let Target { image, documents, parts, .. } = self.target.clone();
+        let runs = rollout::current(self.seen).is_some_and(|runs| runs.image == image && runs.documents == documents);
         if let Some(wait) = super::blocked(self.seen, self.documents)
             && super::is_frozen(self.seen)
+            && !(runs && wait.reason == Reason::Suspended)
         {
             self.out.waits = Some(wait);
         }
-        let Target { image, documents, parts, .. } = self.target.clone();
         self.out.release = Some(Release { image, documents, parts }).filter(|release| !release.documents.is_empty());
         if !super::is_frozen(self.seen) {
             self.collect_documents();

@@ -35,9 +35,11 @@ pub fn complete(seen: &Observed, documents: &str, now: Timestamp) -> Option<Time
     Some(since.map_or(now, |time| time.0.min(now)))
 }
 
-/// What servers run now, as far as their Deployment says.
+/// What servers run now, as far as their Deployment or StatefulSet says.
 pub fn current(seen: &Observed) -> Option<Release> {
-    let template = &seen.deployment.as_ref()?.spec.as_ref()?.template;
+    let deployment = seen.deployment.as_ref().and_then(|one| Some(&one.spec.as_ref()?.template));
+    let stateful = || seen.stateful_set.as_ref().and_then(|one| Some(&one.spec.as_ref()?.template));
+    let template = deployment.or_else(stateful)?;
     let documents = template.metadata.as_ref()?.annotations.as_ref()?.get(DOCUMENTS_ANNOTATION)?.clone();
     let containers = &template.spec.as_ref()?.containers;
     let image = containers.iter().find(|container| container.name == "server")?.image.clone()?;

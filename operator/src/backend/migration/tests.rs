@@ -461,6 +461,7 @@ fn an_image_with_tables_of_its_own_comes_before_an_open_contract() {
 fn nothing_is_begun_while_suspended_or_leaving() {
     let mut world = running();
     world.edit(json!({ "suspend": true }));
+    assert_eq!(world.settle().waits, None, "what is declared is there");
     world.declare("markets", &["name", "old", "slug"]);
     let way = world.settle_for(minutes(5));
     assert_eq!((waits(&way), world.ran.len()), ((Reason::Suspended, false), 0));
