@@ -12,7 +12,7 @@ use crate::fixture::{Fixture, says, with_operator};
 use crate::killed::{MOOD, NOTES, at_revision, end_state, same};
 
 /// Runs a test with a proxy between the operator and the API server. The operator is started by the test.
-fn with_proxy(purpose: &str, test: impl FnOnce(&mut Fixture<'_>, &Cutter)) {
+pub fn with_proxy(purpose: &str, test: impl FnOnce(&mut Fixture<'_>, &Cutter)) {
     Cluster::get().with_namespace(purpose, |here| {
         let url = here.database("database");
         let (proxy, upstream): (Child, _) = here.cluster.proxy();

@@ -72,13 +72,13 @@ fn goes_on(its: &Fixture<'_>) {
 #[test]
 fn data_that_breaks_a_new_rule_is_named_and_once_it_is_corrected_the_rule_comes() {
     with_operator("data", |its| {
-        its.here.apply(&notes("notes", TEXT));
+        its.here.apply(&notes("notes", "    - {name: text, type: text, maxLength: 20}"));
         its.backend("migrations: {soak: 1s, policy: {dataDependent: Auto}}");
         its.ready();
         let (_way, admin) = its.api();
         let made = [(); 2].map(|()| admin.post("/api/v1/notes", &json!({"text": "twice"})));
         let ids = made.map(|made| made.body["data"]["id"].as_str().expect("an id").to_owned());
-        its.here.apply(&notes("notes", "    - {name: text, type: text, unique: true}"));
+        its.here.apply(&notes("notes", "    - {name: text, type: text, maxLength: 20, unique: true}"));
         let failed = |plan: &Json| plan["status"]["phase"] == "Failed";
         let plan = wait_for("the plan fails", PATIENCE, || {
             let plans = its.here.objects("migrationplans", &[]);

@@ -6,6 +6,7 @@ mod chart;
 mod create;
 mod faults;
 mod fixture;
+mod hands;
 mod jobs;
 mod keys;
 mod killed;
