@@ -9,7 +9,7 @@ use mainstay_e2e::operator::Operator;
 
 use crate::faults::{TEXT, notes, serve};
 use crate::fixture::{Fixture, says, with_operator};
-use crate::killed::{MOOD, NOTES, at_revision, end_state, same};
+use crate::killed::{MOOD, NOTES, at_revision, end_state, same, settled};
 
 /// Runs a test with a proxy between the operator and the API server. The operator is started by the test.
 pub fn with_proxy(purpose: &str, test: impl FnOnce(&mut Fixture<'_>, &Cutter)) {
@@ -28,11 +28,12 @@ fn create_and_migrate(its: &Fixture<'_>) -> [Vec<serde_json::Value>; 2] {
     its.here.apply(NOTES);
     its.backend("replicas: 1");
     its.ready();
-    its.told("SchemaReady", "True", "Ready");
+    settled(its.here);
     let created = end_state(its.here);
     its.here.apply(&format!("{NOTES}{MOOD}"));
     at_revision(its.here, "2");
     its.ready();
+    settled(its.here);
     [created, end_state(its.here)]
 }
 

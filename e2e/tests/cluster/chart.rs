@@ -15,6 +15,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::fixture::{backend, is_ready};
 
+mod tutorial;
+
 /// Kinds of the Prometheus operator, which this cluster does not have.
 const FOREIGN: &str = "ServiceMonitor,PrometheusRule";
 

@@ -27,10 +27,12 @@ fn each_write_may_be_the_last_of_a_life() {
         its.here.apply(NOTES);
         its.backend("replicas: 1");
         its.ready();
+        settled(its.here);
         undisturbed.push(end_state(its.here));
         its.here.apply(&format!("{NOTES}{MOOD}"));
         at_revision(its.here, "2");
         its.ready();
+        settled(its.here);
         undisturbed.push(end_state(its.here));
     });
     Cluster::get().with_namespace("killed", |here| {
@@ -79,6 +81,16 @@ fn live_and_die(here: &Namespace<'_>, cutter: &Cutter, revision: &str) -> Vec<St
         }
     }
     panic!("not ready after {LIVES} lives: {writes:#?}");
+}
+
+/// Waits until every plan is done: that follows readiness.
+pub fn settled(here: &Namespace<'_>) {
+    wait_for("plans that are done", PATIENCE, || {
+        let plans = here.objects("migrationplans", &[]);
+        let open: Vec<_> = plans.iter().filter(|plan| plan["status"]["phase"] != "Complete").collect();
+        let jobs = here.objects("jobs", &[]).len();
+        if open.is_empty() && jobs == 0 { Ok(()) } else { Err(format!("{jobs} Jobs, {open:?}")) }
+    });
 }
 
 /// Waits for a revision of the schema.

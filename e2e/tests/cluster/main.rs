@@ -15,7 +15,7 @@ mod leader;
 mod load;
 mod migrate;
 mod namespace;
+mod readme;
 mod scale;
 mod smoke;
 mod steady;
-mod tutorial;

@@ -63,8 +63,9 @@ fn the_tutorial_works_when_pasted() {
     assert!(blocks.len() >= 9, "{} blocks", blocks.len());
     let script: Vec<String> = blocks.iter().map(|block| format!("{}\necho '{MARK}'\n", block.commands)).collect();
     let cluster = Cluster::get();
+    // After the report of a failure.
+    let _cleaner = Cleaner(cluster);
     cluster.with_namespace("tutorial", |here| {
-        let _cleaner = Cleaner(cluster);
         let programs = tempfile::tempdir().unwrap();
         let path = programs_path(programs.path());
         let (registry, tag) = OPERATOR_IMAGE.split_once("/mainstay-operator:").unwrap();
