@@ -3,10 +3,10 @@ export CARGO_TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(HOME)/
 SHELL := bash
 
 .DEFAULT_GOAL := help
-.PHONY: help lint test contract e2e admission image generate bench
+.PHONY: help lint test contract e2e admission image generate bench bench-operator
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 lint: ## formatting, clippy without a warning, licences and sources of the dependencies, the chart
 	e2e/tools.sh build deny helm
@@ -56,3 +56,9 @@ bench: ## requests a second as ratios to pgbench, to bench/results.md
 	cargo build --locked --workspace
 	cargo build --locked --release --package mainstay
 	MAINSTAY_BIN=$(CARGO_TARGET_DIR)/release/mainstay bench/run.sh
+
+bench-operator: ## memory, writes and speed of the operator with 1000 Backends, to bench/operator.md (BACKENDS= another number)
+	e2e/tools.sh build kubelab
+	cargo build --locked --package mainstay-e2e
+	cargo build --locked --release --package mainstay-operator
+	OPERATOR_BIN=$(CARGO_TARGET_DIR)/release/mainstay-operator $(CARGO_TARGET_DIR)/debug/mainstay-e2e apiserver python3 bench/operator.py

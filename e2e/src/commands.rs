@@ -1,9 +1,11 @@
-//! `mainstay-e2e lab …`: the lab, by hand and for `make e2e`. Called by `main`; all that it does is in `lab`.
+//! `mainstay-e2e lab …`: the lab, by hand and for `make e2e`; `mainstay-e2e apiserver …`: an API server without nodes, for
+//! `make bench-operator`. Called by `main`; all that they do is in `lab` and `api_server`.
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
+use mainstay_e2e::api_server::{ApiServer, Kubernetes};
 use mainstay_e2e::lab::Lab;
 
 const USAGE: &str = "usage: mainstay-e2e lab [--at FOLDER] up|down|load ARCHIVE…|run COMMAND…|with COMMAND…
@@ -49,6 +51,24 @@ pub fn lab(arguments: &[String]) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Runs a command beside an API server of the lab's version, which KUBECONFIG leads to and which ends with it.
+pub fn apiserver(arguments: &[String]) -> ExitCode {
+    let [program, rest @ ..] = arguments else {
+        eprintln!("usage: mainstay-e2e apiserver COMMAND [ARGUMENT…]");
+        return ExitCode::from(64);
+    };
+    let server = ApiServer::start(Kubernetes::Lab);
+    let status = Command::new(program).args(rest).env("KUBECONFIG", server.folder().join("kubeconfig")).status();
+    match status {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{program}: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of a command")]

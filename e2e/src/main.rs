@@ -1,5 +1,6 @@
 //! `mainstay-e2e [--quiet] DOCUMENTS sqlite|postgres COMMAND…`: runs a command while a server serves DOCUMENTS from a fresh
 //! database; `--quiet` leaves out the log line of each request. `mainstay-e2e lab …` keeps a Kubernetes; see `lab`.
+//! `mainstay-e2e apiserver COMMAND…` runs a command beside an API server without nodes.
 //!
 //! Called by `e2e/contract/run.sh` and `bench/run.sh`, nested when both databases are wanted. The command finds
 //! `E2E_KEY`, and for its database `E2E_SQLITE_URL` or `E2E_POSTGRES_URL` (the API) and `…_DATABASE`. Ends as the command ends.
@@ -18,10 +19,10 @@ use mainstay_e2e::server::{ADMIN_KEY, Server, program as program_of_server};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [first, rest @ ..] = &arguments[..]
-        && first == "lab"
-    {
-        return commands::lab(rest);
+    match &arguments[..] {
+        [first, rest @ ..] if first == "lab" => return commands::lab(rest),
+        [first, rest @ ..] if first == "apiserver" => return commands::apiserver(rest),
+        _ => {}
     }
     let quiet = arguments.first().is_some_and(|first| first == "--quiet");
     let [documents, kind, program, rest @ ..] = &arguments[usize::from(quiet)..] else {

@@ -13,6 +13,9 @@ use std::thread;
 
 use crate::cluster::{Namespace, PATIENCE, SERVER_IMAGE, wait_for};
 
+/// A killed one would hold its lease for fifteen seconds, so that most do without.
+const ALONE: [&str; 2] = ["--leader-election", "false"];
+
 /// A running operator.
 pub struct Operator {
     child: Child,
@@ -26,15 +29,25 @@ pub struct Operator {
 impl Operator {
     /// Starts one for the namespace, and returns once it leads.
     pub fn start(here: &Namespace) -> Operator {
-        Operator::launch(here, None)
+        Operator::launch(here, None, &ALONE)
     }
 
     /// Starts one that reaches the API server through `proxy`.
     pub fn behind(here: &Namespace, proxy: SocketAddr) -> Operator {
-        Operator::launch(here, Some(proxy))
+        Operator::launch(here, Some(proxy), &ALONE)
     }
 
-    fn launch(here: &Namespace, proxy: Option<SocketAddr>) -> Operator {
+    /// Starts one that reaches the API server through `proxy` and works when it is elected: as `name` in the Lease.
+    pub fn candidate(here: &Namespace, proxy: SocketAddr, name: &str) -> Operator {
+        Operator::launch(here, Some(proxy), &["--identity", name])
+    }
+
+    /// Starts one that reaches the API server through `proxy`, with flags of its own.
+    pub fn with(here: &Namespace, proxy: SocketAddr, flags: &[&str]) -> Operator {
+        Operator::launch(here, Some(proxy), &[&ALONE[..], flags].concat())
+    }
+
+    fn launch(here: &Namespace, proxy: Option<SocketAddr>, flags: &[&str]) -> Operator {
         let folder = tempfile::tempdir().expect("a folder");
         let kubeconfig = match proxy {
             None => here.cluster.kubeconfig().to_owned(),
@@ -49,8 +62,7 @@ impl Operator {
             .arg("run")
             .args(["--namespaces", &here.name, "--class", &here.name, "--own-namespace", &here.name])
             .args(["--server-image", SERVER_IMAGE, "--listen", "127.0.0.1:0", "--log-format", "json"])
-            // A killed one would hold its lease for fifteen seconds; the tests of the lease are elsewhere.
-            .args(["--leader-election", "false"])
+            .args(flags)
             .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -72,6 +84,20 @@ impl Operator {
     /// What it has logged.
     pub fn log(&self) -> String {
         self.log.lock().expect("no panic").clone()
+    }
+
+    /// Sends it a signal such as `STOP`, `CONT` or `TERM`.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([format!("-{signal}"), self.child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success(), "the operator has ended");
+    }
+
+    /// Waits until it has ended, and answers its exit code.
+    pub fn ended(&mut self) -> Option<i32> {
+        wait_for("the operator ends", PATIENCE, || match self.child.try_wait().expect("it can be asked") {
+            Some(status) => Ok(status.code()),
+            None => Err("it runs".to_owned()),
+        })
     }
 
     /// Ends it at once, as a crash would.

@@ -120,12 +120,15 @@ async fn carry_out(
     let (seen, live) = observe::observe(scope, backend, memory, now).await?;
     let settings = settings(context, key, &seen);
     let planned = plan::plan(&seen, &settings, now);
+    let (namespace, backend) = (key.0.as_str(), key.1.as_str());
     let mut writer =
-        Writer { context, namespace: &key.0, backend: &key.1, seen: &seen, live: &live, memory: &mut *memory };
+        Writer { context, namespace, backend, seen: &seen, live: &live, memory: &mut *memory, rolls: false };
     let applied = writer.apply(&planned.desired, &planned.doomed).await;
+    let rolls = writer.rolls;
     let obstacles = applied.as_deref().unwrap_or_default();
     let obstructed = !obstacles.is_empty();
-    let status = tell::with_obstacles(planned.status.clone(), &seen.backend, obstacles, now);
+    let status = if rolls { tell::rolling(planned.status.clone(), &seen.backend, now) } else { planned.status.clone() };
+    let status = tell::with_obstacles(status, &seen.backend, obstacles, now);
     tell::tell(context, &*seen.backend, seen.backend.status.as_ref(), &status).await?;
     tell_others(context, &seen, &planned, memory, now).await?;
     tell::say(context, &seen.backend.object_ref(&()), &planned.notes, &memory.notes).await;

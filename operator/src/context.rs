@@ -18,6 +18,7 @@ use crate::backend::observed::Apis;
 use crate::backoff::Failures;
 use crate::cluster::{self, Error};
 use crate::fleet::Fleet;
+use crate::leader::Mandate;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 
@@ -47,6 +48,7 @@ pub struct Context {
     pub obstacles: Failures<Key>,
     /// Backends that follow the operator's image.
     pub fleet: Fleet,
+    mandate: Mandate,
     requests: Semaphore,
     memories: Mutex<HashMap<Key, Memory>>,
 }
@@ -109,6 +111,7 @@ impl Context {
         concurrency: usize,
         metrics: Arc<Metrics>,
         apis: watch::Receiver<Apis>,
+        mandate: Mandate,
     ) -> Context {
         let recorder = Recorder::new(client.clone(), "mainstay-operator".into());
         Context {
@@ -121,6 +124,7 @@ impl Context {
             failures: Failures::default(),
             obstacles: Failures::default(),
             fleet: Fleet::default(),
+            mandate,
             requests: Semaphore::new(REQUESTS),
             memories: Mutex::default(),
         }
@@ -142,7 +146,15 @@ impl Context {
     ) -> Result<T, Error> {
         // It is never closed; a request more would do no harm.
         let _permit = self.requests.acquire().await.ok();
+        if !self.may_work() {
+            return Err(Error::Own(format!("{}: the lease was not renewed in time", what())));
+        }
         cluster::ask(what, request).await
+    }
+
+    /// Whether this operator holds its lease, if there is one.
+    pub fn may_work(&self) -> bool {
+        self.mandate.holds()
     }
 
     /// What is remembered of a Backend; empty for one that was deleted and made again.

@@ -3,6 +3,7 @@
 //! A holder is taken for dead only when its Lease did not change for the whole duration on our own monotonic clock, so
 //! that clocks that disagree do no harm. A holder that cannot renew in time ends its process. Called by `run`.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -80,25 +81,62 @@ fn written(name: &str, me: &str, before: Option<Lease>, step: &Step, now: Timest
     Lease { metadata, spec: Some(spec) }
 }
 
+/// Until when a holder may work, on the monotonic clock: asked before each request, so that a process that was frozen does
+/// not go on where it stood.
+#[derive(Clone, Debug, Default)]
+pub struct Mandate(Option<Arc<Mutex<Option<Instant>>>>);
+
+impl Mandate {
+    /// Of one that believes itself alone.
+    pub fn forever() -> Mandate {
+        Mandate(None)
+    }
+
+    /// Of a candidate, which has none yet.
+    fn none_yet() -> Mandate {
+        Mandate(Some(Arc::default()))
+    }
+
+    fn extend(&self, renewed: Instant) {
+        if let Some(until) = &self.0 {
+            *until.lock().unwrap_or_else(PoisonError::into_inner) = Some(renewed + RENEW_DEADLINE);
+        }
+    }
+
+    /// Whether it may work now.
+    pub fn holds(&self) -> bool {
+        let until = |until: &Arc<Mutex<Option<Instant>>>| *until.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.as_ref().is_none_or(|shared| until(shared).is_some_and(|until| Instant::now() < until))
+    }
+}
+
 /// One candidate.
 pub struct Candidate {
     api: Api<Lease>,
     name: String,
     identity: String,
     watched: Watched,
+    mandate: Mandate,
 }
 
 impl Candidate {
     /// A candidate for the Lease `namespace/name` that calls itself `identity`.
     pub fn new(client: Client, namespace: &str, name: String, identity: String) -> Candidate {
-        Candidate { api: Api::namespaced(client, namespace), name, identity, watched: Watched::default() }
+        let (api, mandate) = (Api::namespaced(client, namespace), Mandate::none_yet());
+        Candidate { api, name, identity, watched: Watched::default(), mandate }
+    }
+
+    /// What tells others whether the Lease is held.
+    pub fn mandate(&self) -> Mandate {
+        self.mandate.clone()
     }
 
     /// Waits until the Lease is ours.
     pub async fn acquire(&mut self) {
         loop {
+            let began = Instant::now();
             match timeout(REQUEST, self.attempt()).await {
-                Ok(Ok(true)) => return,
+                Ok(Ok(true)) => return self.mandate.extend(began),
                 Ok(Ok(false)) => {}
                 Ok(Err(error)) => tracing::warn!(error = said(&error), "the Lease cannot be had"),
                 Err(_) => tracing::warn!("the Lease cannot be had: no answer in time"),
@@ -115,7 +153,10 @@ impl Candidate {
             let began = Instant::now();
             let left = RENEW_DEADLINE.saturating_sub(renewed.elapsed());
             match timeout(REQUEST.min(left), self.attempt()).await {
-                Ok(Ok(true)) => renewed = began,
+                Ok(Ok(true)) => {
+                    renewed = began;
+                    self.mandate.extend(began);
+                }
                 Ok(Ok(false)) => return "another operator holds the Lease".to_owned(),
                 Ok(Err(error)) => tracing::warn!(error = said(&error), "the Lease cannot be renewed"),
                 Err(_) => tracing::warn!("the Lease cannot be renewed: no answer in time"),
@@ -194,6 +235,17 @@ mod tests {
         for (seconds, version, step) in looks {
             assert_eq!(watched.look(Some(&lease("other", version)), "me", at(seconds)), step, "{seconds}");
         }
+    }
+
+    #[test]
+    fn a_mandate_ends_when_it_is_not_extended() {
+        let mandate = Mandate::none_yet();
+        assert!(Mandate::forever().holds() && !mandate.holds());
+        let now = Instant::now();
+        mandate.extend(now);
+        assert!(mandate.clone().holds());
+        mandate.extend(now.checked_sub(RENEW_DEADLINE).unwrap_or(now));
+        assert!(!mandate.holds());
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::controllers;
 use crate::crds::install::{Standing, install};
 use crate::discovery;
 use crate::http::{self, Health};
-use crate::leader::Candidate;
+use crate::leader::{Candidate, Mandate};
 use crate::metrics::Metrics;
 use crate::settings::Process;
 
@@ -47,16 +47,17 @@ pub async fn run(client: Client, process: Process) -> Result<(), String> {
         Candidate::new(client.clone(), namespace, name, process.identity.clone())
     });
     let Some(mut candidate) = candidate else {
-        return lead(client, &process, metrics, health, &mut stop).await;
+        return lead(client, &process, Mandate::forever(), metrics, health, &mut stop).await;
     };
     tokio::select! {
         () = candidate.acquire() => {}
         () = stop.wait() => return Ok(()),
     }
     tracing::info!(lease = process.lease_name, "it is this operator's turn");
+    let mandate = candidate.mandate();
     let done = tokio::select! {
         lost = candidate.keep() => Err(lost),
-        done = lead(client, &process, metrics, health, &mut stop) => done,
+        done = lead(client, &process, mandate, metrics, health, &mut stop) => done,
     };
     if done.is_ok() {
         match candidate.release().await {
@@ -71,6 +72,7 @@ pub async fn run(client: Client, process: Process) -> Result<(), String> {
 async fn lead(
     client: Client,
     process: &Process,
+    mandate: Mandate,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     stop: &mut Stop,
@@ -79,7 +81,7 @@ async fn lead(
     metrics.leader.set(1);
     let found = discovery::apis_of(&client).await.unwrap_or_default();
     let (sender, apis) = watch::channel::<Apis>(found);
-    let context = Context::new(client.clone(), process.settings.clone(), process.concurrency, metrics, apis);
+    let context = Context::new(client.clone(), process.settings.clone(), process.concurrency, metrics, apis, mandate);
     let context = Arc::new(context);
     tokio::select! {
         () = definitions(&context, process) => {}

@@ -43,7 +43,8 @@ impl Namespace<'_> {
         if outcome.is_err() {
             report::print(cluster, &namespace.name);
         }
-        let deleted = cluster.try_kubectl(&["delete", "namespace", &namespace.name, "--wait=false"]);
+        let delete = ["delete", "namespace", &namespace.name, "--wait=false", "--ignore-not-found"];
+        let deleted = cluster.try_kubectl(&delete);
         match outcome {
             Ok(answer) => {
                 deleted.expect("the namespace is deleted");

@@ -10,17 +10,19 @@ use serde_json::{Value as Json, json};
 
 use crate::fixture::{Fixture, backend, says, with_operator};
 
-fn notes(name: &str, fields: &str) -> String {
+/// A collection with fields in flow style.
+pub fn notes(name: &str, fields: &str) -> String {
     format!(
         "apiVersion: mainstay.dev/v1alpha1\nkind: Collection\nmetadata: {{name: {name}}}\nspec:\n  \
          backendRef: {{name: markets}}\n  fields:\n{fields}\n"
     )
 }
 
-const TEXT: &str = "    - {name: text, type: text}";
+/// The field of plain notes.
+pub const TEXT: &str = "    - {name: text, type: text}";
 
 /// Serves one plain collection.
-fn serve(its: &Fixture<'_>) {
+pub fn serve(its: &Fixture<'_>) {
     its.here.apply(&notes("notes", TEXT));
     its.backend("");
     its.ready();

@@ -12,9 +12,11 @@ use serde_json::{Value as Json, json};
 
 use crate::fixture::{Fixture, is_ready, with_operator};
 
-const NOTES: &str = "apiVersion: mainstay.dev/v1alpha1\nkind: Collection\nmetadata: {name: notes}\nspec:\n  \
+/// A collection.
+pub const NOTES: &str = "apiVersion: mainstay.dev/v1alpha1\nkind: Collection\nmetadata: {name: notes}\nspec:\n  \
                      backendRef: {name: markets}\n  fields:\n    - {name: text, type: text}\n";
-const MOOD: &str = "    - {name: mood, type: text}\n";
+/// One field more.
+pub const MOOD: &str = "    - {name: mood, type: text}\n";
 /// A life does one write, and a creation with a migration takes about forty.
 const LIVES: usize = 150;
 
@@ -91,7 +93,8 @@ pub fn settled(here: &Namespace<'_>) {
     });
 }
 
-fn at_revision(here: &Namespace<'_>, wanted: &str) {
+/// Waits for a revision of the schema.
+pub fn at_revision(here: &Namespace<'_>, wanted: &str) {
     wait_for("the revision", PATIENCE, || {
         let found = here.object("backend/markets")?["status"]["schema"]["revision"].to_string();
         if found == wanted { Ok(()) } else { Err(found) }
@@ -99,7 +102,7 @@ fn at_revision(here: &Namespace<'_>, wanted: &str) {
 }
 
 /// Panics with the first line of JSON that differs.
-fn same(found: &[Json], expected: &[Json]) {
+pub fn same(found: &[Json], expected: &[Json]) {
     let lines = |objects: &[Json]| -> Vec<String> {
         format!("{:#}", Json::from(objects.to_vec())).lines().map(str::to_owned).collect()
     };
@@ -113,7 +116,7 @@ fn same(found: &[Json], expected: &[Json]) {
 }
 
 /// Everything that the operator keeps, without what differs from one namespace and one moment to another.
-fn end_state(here: &Namespace<'_>) -> Vec<Json> {
+pub fn end_state(here: &Namespace<'_>) -> Vec<Json> {
     let kinds = "deployments,services,serviceaccounts,networkpolicies,configmaps,migrationplans,jobs";
     let objects = here.objects(kinds, &["--selector=mainstay.dev/backend=markets"]);
     let namespace = here.object(&format!("namespace/{}", here.name)).expect("it is there");

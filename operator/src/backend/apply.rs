@@ -43,6 +43,8 @@ pub struct Writer<'a> {
     pub live: &'a Live,
     /// What is known of earlier writes.
     pub memory: &'a mut Memory,
+    /// Whether the servers' Deployment or StatefulSet became another: what was seen of it is not what is.
+    pub rolls: bool,
 }
 
 impl Writer<'_> {
@@ -98,6 +100,9 @@ impl Writer<'_> {
         self.count("apply", one.kind);
         tracing::info!(kind = one.kind.kind, name = one.name, existed = live.is_some(), "applied");
         let answer = serde_json::to_value(answer).map_err(|error| Error::Own(format!("{}: {error}", what())))?;
+        let is_workload = matches!(one.kind.kind, "Deployment" | "StatefulSet");
+        let before = live.as_ref().map(|live| &live["metadata"]["generation"]);
+        self.rolls |= is_workload && before != Some(&answer["metadata"]["generation"]);
         self.learn(one, hash, &answer);
         Ok(None)
     }

@@ -46,7 +46,11 @@ where
     let what = || format!("telling {} {name}", resource.kind);
     let written = match context.ask(what, api.patch_status(&name, &params, &Patch::Apply(&patch))).await {
         Ok(written) => written,
-        Err(error) if matches!(error.code(), Some(404 | 409)) => return Ok(None),
+        Err(error) if error.code() == Some(404) => return Ok(None),
+        // Another of its name is there by now, or the API server asks to be asked again.
+        Err(error) if error.code() == Some(409) => {
+            return Err(Error::Changed(format!("{} {name} changed meanwhile", resource.kind)));
+        }
         Err(error) => return Err(error),
     };
     context.metrics.writes.with_label_values(&["status", &resource.kind]).inc();
@@ -122,6 +126,9 @@ async fn publish(context: &Context, about: &ObjectReference, action: &str, note:
         action: action.to_owned(),
         secondary: None,
     };
+    if !context.may_work() {
+        return;
+    }
     if let Err(error) = context.recorder.publish(&event, about).await {
         tracing::warn!(error = said(&error), reason = note.reason, "an Event could not be written");
     }
@@ -145,6 +152,29 @@ pub fn with_obstacles(
     status
 }
 
+/// The status when the servers' workload was written after it was seen: this generation is not rolled out yet.
+pub fn rolling(mut status: BackendStatus, backend: &Backend, now: Timestamp) -> BackendStatus {
+    let is_ready = |one: &Condition| one.kind == Type::Ready.as_str() && one.status == "True";
+    if status.conditions.iter().any(is_ready) {
+        let old = backend.status.as_ref().map_or(&[][..], |status| &status.conditions);
+        let message = "servers of this generation are being made".to_owned();
+        for (kind, is) in [(Type::Ready, false), (Type::Reconciling, true)] {
+            put(
+                &mut status,
+                condition(old, kind, is, Reason::RollingOut, message.clone(), backend.metadata.generation, now),
+            );
+        }
+    }
+    status
+}
+
+fn put(status: &mut BackendStatus, condition: Condition) {
+    match status.conditions.iter_mut().find(|old| old.kind == condition.kind) {
+        Some(old) => *old = condition,
+        None => status.conditions.push(condition),
+    }
+}
+
 /// Ready is False and nothing goes on without a person.
 fn stall(
     status: &mut BackendStatus,
@@ -155,11 +185,7 @@ fn stall(
     now: Timestamp,
 ) {
     for (kind, is) in [(Type::Ready, false), (Type::Reconciling, false), (Type::Stalled, true)] {
-        let condition = condition(old, kind, is, reason, message.to_owned(), generation, now);
-        match status.conditions.iter_mut().find(|old| old.kind == kind.as_str()) {
-            Some(old) => *old = condition,
-            None => status.conditions.push(condition),
-        }
+        put(status, condition(old, kind, is, reason, message.to_owned(), generation, now));
     }
 }
 
@@ -255,6 +281,22 @@ mod tests {
         assert!(transitions(&[], &failed)[0].1.warning);
         let refused = [condition(Type::Accepted, "False", Reason::Invalid, "x")];
         assert!(transitions(&[], &refused)[0].1.warning);
+    }
+
+    #[test]
+    fn what_was_written_just_now_is_not_ready() {
+        let backend = Backend::default();
+        let now = Timestamp::from_second(10).unwrap();
+        let with = |ready: &str| BackendStatus {
+            conditions: vec![condition(Type::Ready, ready, Reason::Ready, "as seen")],
+            ..BackendStatus::default()
+        };
+        let told = rolling(with("True"), &backend, now);
+        let of = |kind: Type| told.conditions.iter().find(|one| one.kind == kind.as_str()).unwrap();
+        assert_eq!((of(Type::Ready).status.as_str(), of(Type::Ready).reason.as_str()), ("False", "RollingOut"));
+        assert_eq!(of(Type::Reconciling).status, "True");
+        // What was not ready has its own reason.
+        assert_eq!(rolling(with("False"), &backend, now), with("False"));
     }
 
     #[test]

@@ -53,7 +53,11 @@ impl Course<'_> {
     pub(super) fn running(&self, run: &Run<'_>, plan: &str) -> Wait {
         match run.obstacle(self.seen) {
             Some(message) => image_unavailable(run.says(super::job::IMAGE), &message),
-            None => Wait { message: format!("Job `{}` carries out `{plan}`", run.name), ..migrating(plan) },
+            None => {
+                let homeless = run.homeless(self.seen, self.now);
+                let message = homeless.unwrap_or_else(|| format!("Job `{}` carries out `{plan}`", run.name));
+                Wait { message, ..migrating(plan) }
+            }
         }
     }
 }

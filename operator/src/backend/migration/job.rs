@@ -4,7 +4,8 @@
 //! annotations, so that it can be used though all else is gone.
 
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use mainstay_crds::backend::MigrationsSpec;
 use mainstay_crds::duration;
@@ -33,6 +34,9 @@ pub const GENERATION: &str = "mainstay.dev/generation";
 
 /// How long a phase may take, in seconds, when the spec does not say.
 const TIMEOUT: u64 = 3600;
+
+/// A pod takes less to be made, as long as nothing stands in the way.
+const PODLESS: SignedDuration = SignedDuration::from_secs(10);
 
 /// What a Job does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,6 +125,32 @@ impl<'a> Run<'a> {
         self.job.status.as_ref().and_then(|status| status.ready).unwrap_or(0) > 0
     }
 
+    /// Why its pod is not even on a node, and where more is told: it may not be made, or there is no place for it.
+    pub fn homeless(&self, seen: &Observed, now: Timestamp) -> Option<String> {
+        let name = &self.name;
+        let mut pods = self.pods(seen).peekable();
+        if pods.peek().is_none() {
+            let made = self.job.metadata.creation_timestamp.as_ref()?.0;
+            let late = now.duration_since(made) > PODLESS && self.job.status.as_ref()?.active.unwrap_or(0) == 0;
+            let said =
+                || format!("Job `{name}` has no pod yet, as by a quota: `kubectl describe job {name}` tells why");
+            return late.then(said);
+        }
+        let conditions = pods.filter_map(|pod| pod.status.as_ref()?.conditions.as_ref()).flatten();
+        let mut unplaced = conditions.filter(|condition| {
+            condition.type_ == "PodScheduled" && condition.reason.as_deref() == Some("Unschedulable")
+        });
+        let why = unplaced.next()?.message.as_deref().unwrap_or_default();
+        Some(format!("the pod of Job `{name}` finds no node: {}", why.chars().take(500).collect::<String>()))
+    }
+
+    fn pods<'b>(&'b self, seen: &'b Observed) -> impl Iterator<Item = &'b Pod> {
+        let own = |labels: &std::collections::BTreeMap<String, String>| {
+            labels.get("batch.kubernetes.io/job-name").or_else(|| labels.get("job-name")) == Some(&self.name)
+        };
+        seen.job_pods.iter().filter(move |pod| pod.metadata.labels.as_ref().is_some_and(own))
+    }
+
     /// Why its pod cannot begin: what the kubelet says of the image.
     pub fn obstacle(&self, seen: &Observed) -> Option<String> {
         const REASONS: [&str; 7] = [
@@ -132,11 +162,7 @@ impl<'a> Run<'a> {
             "CreateContainerError",
             "RunContainerError",
         ];
-        let own = |labels: &std::collections::BTreeMap<String, String>| {
-            labels.get("batch.kubernetes.io/job-name").or_else(|| labels.get("job-name")) == Some(&self.name)
-        };
-        let pods = seen.job_pods.iter().filter(|pod| pod.metadata.labels.as_ref().is_some_and(own));
-        let states = pods.filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref()).flatten();
+        let states = self.pods(seen).filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref()).flatten();
         let mut waiting = states.filter_map(|container| container.state.as_ref()?.waiting.as_ref());
         waiting.find_map(|waiting| {
             let reason = waiting.reason.as_deref().filter(|reason| REASONS.contains(reason))?;

@@ -61,7 +61,8 @@ impl Course<'_> {
             self.again(Duration::from_secs(5));
             let trouble = run.obstacle(self.seen).map(|message| image_unavailable(&self.target.image, &message));
             let name = &run.name;
-            let asks = || planning(format!("Job `{name}` computes the plan"));
+            let homeless = run.homeless(self.seen, self.now);
+            let asks = || planning(homeless.unwrap_or_else(|| format!("Job `{name}` computes the plan")));
             self.out.waits = Some(trouble.or(before).unwrap_or_else(asks));
             return;
         }

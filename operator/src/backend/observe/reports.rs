@@ -33,7 +33,7 @@ pub async fn read(
         let Some(end) = end(job) else { continue };
         let uid = job.uid().unwrap_or_default();
         if !memory.reports.contains_key(&uid) {
-            match of_job(reader, &job.name_any(), &end.message).await {
+            match of_job(reader, &job.name_any(), &uid, &end.message).await {
                 Ok(report) => {
                     memory.reports.insert(uid.clone(), report);
                 }
@@ -71,8 +71,9 @@ fn end(job: &Job) -> Option<End> {
     Some(End { message, at: end.last_transition_time.as_ref().map(|time| time.0) })
 }
 
-async fn of_job(reader: &Reader<'_>, job: &str, end: &str) -> Result<Report, Error> {
-    let mut pods: Vec<Pod> = reader.list("Pods", &format!("batch.kubernetes.io/job-name={job}")).await?;
+async fn of_job(reader: &Reader<'_>, job: &str, uid: &str, end: &str) -> Result<Report, Error> {
+    // By the uid: a Job of this name may have been deleted by hand, and its pod may be there still.
+    let mut pods: Vec<Pod> = reader.list("Pods", &format!("batch.kubernetes.io/controller-uid={uid}")).await?;
     pods.sort_by_key(|pod| pod.metadata.creation_timestamp.clone());
     // One that ended is never taken for one that was still being made when the Job's time was up.
     let Some(pod) = pods.iter().rev().find(|pod| ended(pod)) else {
