@@ -66,7 +66,11 @@ fn goes_on(its: &Fixture<'_>) {
     });
     its.ready();
     let (_way, admin) = its.api();
-    assert_eq!(admin.post("/api/v1/notes", &json!({"text": "a", "mood": "good"})).status, 201);
+    // The Service may lead to an old server for a moment, which serves until it is out of it.
+    wait_for("the new field", PATIENCE, || {
+        let answer = admin.post("/api/v1/notes", &json!({"text": "a", "mood": "good"}));
+        if answer.status == 201 { Ok(()) } else { Err(format!("{answer:?}")) }
+    });
 }
 
 #[test]
