@@ -123,7 +123,9 @@ async fn work(
     let reconcile = |known, scope| backend::reconcile(known, scope).boxed();
     let failed = |known, error: &_, scope| backend::failed(known, error, scope);
     let done = applier(reconcile, failed, scope.clone(), backends, queue, QueueConfig::default());
-    done.for_each_concurrent(8, |done| async {
+    // Without a limit: the reconciliations run only while this asks for the next, and they may hold the requests that a
+    // word to an orphan waits for.
+    done.for_each_concurrent(None, |done| async {
         match done {
             Ok(_) | Err(QueueError::ReconcilerFailed(..)) => {}
             Err(QueueError::ObjectNotFound(backend)) => {
