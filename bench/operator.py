@@ -63,12 +63,14 @@ class Cluster:
         return http.client.HTTPSConnection(self.at.hostname, self.at.port, context=self.tls, timeout=timeout)
 
     def call(self, method, path, body=None, kind="application/json", missing=False, there=False):
-        connection = getattr(self.mine, "connection", None)
-        if connection is None:
-            connection = self.mine.connection = self.connection()
+        # The API server closes what was idle for long.
+        if time.monotonic() - getattr(self.mine, "used", -60) > 30:
+            self.mine.connection = self.connection()
+        connection = self.mine.connection
         connection.request(method, path, body and json.dumps(body), {"Content-Type": kind})
         answer = connection.getresponse()
         text = answer.read()
+        self.mine.used = time.monotonic()
         allowed = [200, 201, 202] + [404] * missing + [409] * there
         assert answer.status in allowed, f"{method} {path}: {answer.status} {text[:500]}"
         return text
@@ -128,7 +130,9 @@ class Operator:
 
     def ready(self):
         try:
-            return self.ask("/readyz")[0] == 200
+            # One that waits for its turn is ready too.
+            leads = "\nmainstay_operator_leader 1\n" in self.ask("/metrics")[1]
+            return leads and self.ask("/readyz")[0] == 200
         except OSError:
             assert self.process.poll() is None, (KUBECONFIG.parent / "operator.log").read_text()[-2000:]
             return False
