@@ -112,6 +112,11 @@ fn a_rotated_password_costs_no_more_than_a_moment() {
         let (_way, admin) = its.api();
         assert_eq!(admin.get("/api/v1/notes", &[]).status, 200);
         let pods = || its.here.kubectl(&["get", "pods", "--selector=mainstay.dev/component=server", "--output=name"]);
+        wait_for(
+            "the replaced pod is gone",
+            PATIENCE,
+            || if pods().lines().count() == 1 { Ok(()) } else { Err(pods()) },
+        );
         let before = pods();
 
         postgres.run("postgres", &format!("ALTER ROLE {user} PASSWORD 'second'"));
