@@ -33,6 +33,19 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks at a condition: a look starts a `kubectl`, so more often would slow down what it waits for.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// A `kubectl proxy`, which ends with its owner.
+pub struct Proxy {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.child.kill().and_then(|()| self.child.wait()).expect("kubectl ends");
+    }
+}
+
 /// A cluster that answers.
 pub struct Cluster {
     kubeconfig: PathBuf,
@@ -102,15 +115,15 @@ impl Cluster {
         command
     }
 
-    /// A plain HTTP way to the API server, as an administrator, and the process that keeps it open.
-    pub fn proxy(&self) -> (Child, SocketAddr) {
+    /// A plain HTTP way to the API server, as an administrator, open as long as the answer lives.
+    pub fn proxy(&self) -> Proxy {
         let mut command = self.kubectl_command();
         command.args(["proxy", "--port=0", "--disable-filter"]).stdout(Stdio::piped());
         let mut child = command.spawn().expect("kubectl starts");
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("kubectl says where");
         let address = line.trim().rsplit(' ').next().and_then(|address| address.parse().ok());
-        (child, address.unwrap_or_else(|| panic!("kubectl proxy says {line:?}")))
+        Proxy { child, address: address.unwrap_or_else(|| panic!("kubectl proxy says {line:?}")) }
     }
 
     /// Applies the objects of a YAML text that say their own namespace or have none.

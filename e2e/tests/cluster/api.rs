@@ -1,6 +1,5 @@
 //! An API server that refuses, is overloaded, hangs or drops its watches: it ends as if nothing had been, without a storm.
 
-use std::process::Child;
 use std::time::{Duration, Instant};
 
 use mainstay_e2e::cluster::{Cluster, PATIENCE, wait_for};
@@ -15,11 +14,9 @@ use crate::killed::{MOOD, NOTES, at_revision, end_state, same, settled};
 pub fn with_proxy(purpose: &str, test: impl FnOnce(&mut Fixture<'_>, &Cutter)) {
     Cluster::get().with_namespace(purpose, |here| {
         let url = here.database("database");
-        let (proxy, upstream): (Child, _) = here.cluster.proxy();
-        let mut proxy = proxy;
-        let cutter = Cutter::new(upstream);
+        let proxy = here.cluster.proxy();
+        let cutter = Cutter::new(proxy.address);
         test(&mut Fixture { here, operator: None, url }, &cutter);
-        proxy.kill().and_then(|()| proxy.wait()).expect("kubectl ends");
     });
 }
 

@@ -38,8 +38,8 @@ fn each_write_may_be_the_last_of_a_life() {
     Cluster::get().with_namespace("killed", |here| {
         let url = here.database("database");
         let its = Fixture { here, operator: None, url };
-        let (mut proxy, upstream) = here.cluster.proxy();
-        let cutter = Cutter::new(upstream);
+        let proxy = here.cluster.proxy();
+        let cutter = Cutter::new(proxy.address);
         its.here.apply(NOTES);
         its.backend("replicas: 1");
         let created = live_and_die(here, &cutter, "1");
@@ -49,7 +49,6 @@ fn each_write_may_be_the_last_of_a_life() {
         same(&end_state(here), &undisturbed[1]);
         println!("killed after each of {} writes of a creation and {} of a migration", created.len(), migrated.len());
         assert!(created.len() >= 10 && migrated.len() >= 4, "{created:#?} {migrated:#?}");
-        proxy.kill().and_then(|()| proxy.wait()).expect("kubectl ends");
     });
 }
 

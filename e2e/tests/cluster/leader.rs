@@ -1,7 +1,5 @@
 //! Two operators and one Lease: one works, the other takes over when the first is frozen, killed or told to stop.
 
-use std::net::SocketAddr;
-use std::process::Child;
 use std::time::{Duration, Instant};
 
 use mainstay_e2e::cluster::{Cluster, PATIENCE, wait_for};
@@ -20,20 +18,18 @@ struct Two<'a> {
     first: Option<Operator>,
     second: Option<Operator>,
     proxies: [Cutter; 2],
-    upstream: (Child, SocketAddr),
 }
 
 fn with_two(purpose: &str, test: impl FnOnce(&mut Two<'_>)) {
     Cluster::get().with_namespace(purpose, |here| {
         let its = Fixture { here, operator: None, url: here.database("database") };
-        let upstream = here.cluster.proxy();
-        let proxies = [Cutter::new(upstream.1), Cutter::new(upstream.1)];
+        let proxy = here.cluster.proxy();
+        let proxies = [Cutter::new(proxy.address), Cutter::new(proxy.address)];
         let first = Operator::candidate(here, proxies[0].address, "first");
         holds(&its, "first", PATIENCE);
         let second = Operator::candidate(here, proxies[1].address, "second");
-        let mut two = Two { its, first: Some(first), second: Some(second), proxies, upstream };
+        let mut two = Two { its, first: Some(first), second: Some(second), proxies };
         test(&mut two);
-        two.upstream.0.kill().and_then(|()| two.upstream.0.wait()).expect("kubectl ends");
     });
 }
 

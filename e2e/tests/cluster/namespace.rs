@@ -17,8 +17,8 @@ const QUIET: Duration = Duration::from_secs(5);
 fn ended_with_its_namespace(purpose: &str, midway: impl FnOnce(&Fixture<'_>)) {
     Cluster::get().with_namespace(purpose, |here| {
         let url = here.database("database");
-        let (mut proxy, upstream) = here.cluster.proxy();
-        let cutter = Cutter::new(upstream);
+        let proxy = here.cluster.proxy();
+        let cutter = Cutter::new(proxy.address);
         let operator = Some(Operator::behind(here, cutter.address));
         let its = Fixture { here, operator, url };
         midway(&its);
@@ -42,7 +42,6 @@ fn ended_with_its_namespace(purpose: &str, midway: impl FnOnce(&Fixture<'_>)) {
         assert!(writes.len() < 40, "{writes:#?}");
         let made = |write: &&String| write.starts_with("POST") && !write.contains("/events");
         assert!(writes.iter().filter(made).count() <= 1, "things are made in a namespace that goes: {writes:#?}");
-        proxy.kill().and_then(|()| proxy.wait()).expect("kubectl ends");
     });
 }
 
