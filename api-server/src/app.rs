@@ -115,6 +115,11 @@ impl Readiness {
         self.draining.store(true, Ordering::Release);
     }
 
+    /// Whether a stop has begun.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
     /// Whether the schema has been applied.
     pub fn is_started(&self) -> bool {
         self.started.load(Ordering::Acquire)
@@ -137,7 +142,7 @@ impl Readiness {
         let reason = waiting.map_or_else(|| "waiting for the database".to_owned(), |reason| (*reason).clone());
         let message = if started { "applied".to_owned() } else { reason };
         let schema = Check { name: "schema", ok: started, message, micros: 0 };
-        let draining = self.draining.load(Ordering::Acquire);
+        let draining = self.is_draining();
         let message = if draining { "stopping" } else { "running" }.to_owned();
         vec![database, schema, Check { name: "process", ok: !draining, message, micros: 0 }]
     }

@@ -7,12 +7,12 @@ use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{ResponseHead, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{
     CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
 };
-use actix_web::http::{StatusCode, Uri};
+use actix_web::http::{ConnectionType, StatusCode, Uri};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
@@ -59,11 +59,28 @@ pub async fn observe<B: MessageBody + 'static>(
         Ok(response) => response.status().as_u16(),
         Err(response) => response.status().as_u16(),
     };
-    if let Some(app) = app {
+    if let Some(app) = &app {
         app.metrics.request(method.as_str(), &route, status, elapsed);
     }
+    let stopping = app.is_some_and(|app| app.readiness.is_draining());
+    let outcome = if stopping { closing(outcome) } else { outcome };
     span.in_scope(|| tracing::info!(route, status, micros = elapsed.as_micros(), "answered"));
     outcome.map_err(|response| InternalError::from_response("rendered", response).into())
+}
+
+/// Asks the client not to use its connection again: one that is closed while a request is on its way loses the request.
+fn closing<B>(outcome: Result<ServiceResponse<B>, HttpResponse>) -> Result<ServiceResponse<B>, HttpResponse> {
+    let close = |head: &mut ResponseHead| head.set_connection_type(ConnectionType::Close);
+    match outcome {
+        Ok(mut response) => {
+            close(response.response_mut().head_mut());
+            Ok(response)
+        }
+        Err(mut response) => {
+            close(response.head_mut());
+            Err(response)
+        }
+    }
 }
 
 /// Refuses URLs over the limit (414), clients that take neither JSON nor what the path has (406), and every use of the API

@@ -60,7 +60,16 @@ fn a_frozen_leader_is_replaced_and_writes_nothing_when_it_wakes() {
         println!("a frozen leader was replaced after {:?}", frozen.elapsed());
         // The answer that it waited for is there when it wakes.
         two.proxies[0].hang(false);
-        let before = two.proxies[0].writes();
+        // What it had sent before it froze is still on its way.
+        let mut before = (two.proxies[0].writes(), Instant::now());
+        wait_for("nothing more of what it had sent", PATIENCE, || {
+            let writes = two.proxies[0].writes();
+            if writes.len() != before.0.len() {
+                before = (writes, Instant::now());
+            }
+            if before.1.elapsed() > Duration::from_secs(1) { Ok(()) } else { Err("not yet".to_owned()) }
+        });
+        let before = before.0;
         first.signal("CONT");
         assert_eq!(first.ended(), Some(1), "{}", first.log());
         let after = two.proxies[0].writes();

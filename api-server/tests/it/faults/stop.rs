@@ -14,11 +14,14 @@ fn a_stop_finishes_what_is_in_flight() {
     let status = thread::scope(|scope| {
         let flying = scope.spawn(|| server.admin.post(NOTES, &note("flying")));
         wait_for_waiters(postgres, &url, 1);
+        assert_eq!(server.admin.get("/openapi.json", &[]).headers.get("connection"), None, "it stays open");
         let began = Instant::now();
         server.terminate();
         wait_until("not ready", || readiness(&server).status == 503);
         assert!(began.elapsed() < Duration::from_secs(2), "at once, not {:?}", began.elapsed());
-        assert_eq!(server.admin.get("/openapi.json", &[]).status, 200, "what arrives is served");
+        let served = server.admin.get("/openapi.json", &[]);
+        assert_eq!(served.status, 200, "what arrives is served");
+        assert_eq!(served.headers["connection"], "close", "no client sends more on a connection that will be closed");
         // The delay is over when nobody is let in any more.
         wait_until("a closed door", || server.anonymous.send(Method::GET, "/health", &[], None).is_err());
         drop(lock);
