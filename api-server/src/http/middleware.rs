@@ -7,7 +7,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
-use actix_web::dev::{ResponseHead, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{
     CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
@@ -43,7 +43,7 @@ pub async fn observe<B: MessageBody + 'static>(
     let span = tracing::info_span!("request", request_id = %id, method = %method);
     let outcome = AssertUnwindSafe(next.call(request).instrument(span.clone())).catch_unwind().await;
     // The request went inwards as the only handle on itself, so that without a response there is no route to name.
-    let (route, outcome) = match outcome {
+    let (route, mut outcome) = match outcome {
         Ok(Ok(response)) => {
             let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
             (route, Ok(unread::answer(render(response, &id, as_problem), held)))
@@ -62,25 +62,20 @@ pub async fn observe<B: MessageBody + 'static>(
     if let Some(app) = &app {
         app.metrics.request(method.as_str(), &route, status, elapsed);
     }
-    let stopping = app.is_some_and(|app| app.readiness.is_draining());
-    let outcome = if stopping { closing(outcome) } else { outcome };
+    if app.is_some_and(|app| app.readiness.is_draining()) {
+        close_after(&mut outcome);
+    }
     span.in_scope(|| tracing::info!(route, status, micros = elapsed.as_micros(), "answered"));
     outcome.map_err(|response| InternalError::from_response("rendered", response).into())
 }
 
 /// Asks the client not to use its connection again: one that is closed while a request is on its way loses the request.
-fn closing<B>(outcome: Result<ServiceResponse<B>, HttpResponse>) -> Result<ServiceResponse<B>, HttpResponse> {
-    let close = |head: &mut ResponseHead| head.set_connection_type(ConnectionType::Close);
-    match outcome {
-        Ok(mut response) => {
-            close(response.response_mut().head_mut());
-            Ok(response)
-        }
-        Err(mut response) => {
-            close(response.head_mut());
-            Err(response)
-        }
-    }
+fn close_after<B>(outcome: &mut Result<ServiceResponse<B>, HttpResponse>) {
+    let head = match outcome {
+        Ok(response) => response.response_mut().head_mut(),
+        Err(response) => response.head_mut(),
+    };
+    head.set_connection_type(ConnectionType::Close);
 }
 
 /// Refuses URLs over the limit (414), clients that take neither JSON nor what the path has (406), and every use of the API
