@@ -248,7 +248,7 @@ fn volumes(inputs: &Inputs<'_>, release: &Release, role: &Role) -> Vec<Json> {
         (!urls.is_empty()).then(|| json!({ "name": "database", "projected": { "sources": urls } })),
         server.then(|| keys("admin-key", "keys", None)).flatten(),
         (server && jwt(backend)).then(|| keys("jwt-keys", "keys.json", None)).flatten(),
-        // There may be no ApiKey yet; the file appears with the first.
+        // The operator writes it in its first pass, whether there are ApiKeys or not.
         server.then(|| keys("api-keys", "keys.yaml", Some(true))).flatten(),
     ];
     all.into_iter().flatten().collect()
