@@ -60,5 +60,5 @@ bench: ## requests a second as ratios to pgbench, to bench/results.md
 bench-operator: ## memory, writes and speed of the operator with 1000 Backends, to bench/operator.md (BACKENDS= another number)
 	e2e/tools.sh build kubelab
 	cargo build --locked --package mainstay-e2e
-	cargo build --locked --release --package mainstay-operator
+	e2e/image.sh program release mainstay-operator mainstay-operator
 	OPERATOR_BIN=$(CARGO_TARGET_DIR)/release/mainstay-operator $(CARGO_TARGET_DIR)/debug/mainstay-e2e apiserver python3 bench/operator.py

@@ -371,6 +371,9 @@ class Bench:
 
     def restarts(self):
         times, cpu = [], []
+        maps = f"/api/v1/configmaps?labelSelector={BACKEND_LABEL}"
+        until("replaced documents are gone", lambda: len(self.cluster.get(maps)["items"]) == self.owned["ConfigMap"])
+        self.operator.settled()
         before = self.cluster.writes()
         for _ in range(ROUNDS):
             self.operator.stop()

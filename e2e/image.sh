@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The container images.
+#   e2e/image.sh program PROFILE PACKAGE PROGRAM   compiles a static program, into $CARGO_TARGET_DIR
 #   e2e/image.sh programs PROFILE FOLDER   compiles the static programs and lays out what each image holds
 #   e2e/image.sh archives PROFILE TAG      the same, then builds both images into $CARGO_TARGET_DIR/image/PROFILE
 # PROFILE is release, or dev for tests: that compiles nothing but the two programs once more, for only the last link is static.
@@ -8,13 +9,16 @@ cd "$(dirname "$0")/.."
 
 limit=$((30 * 1000 * 1000))
 
+program() {
+  cargo rustc --locked --profile "$1" --package "$2" --bin "$3" -- -C target-feature=+crt-static -C strip=symbols
+}
+
 programs() {
   local profile=$1 folder=$2 target=${CARGO_TARGET_DIR:-target} built package program
   built=$target/${profile/#dev/debug}
   for image in server:mainstay:mainstay operator:mainstay-operator:mainstay-operator; do
     IFS=: read -r image package program <<<"$image"
-    cargo rustc --locked --profile "$profile" --package "$package" --bin "$program" -- \
-      -C target-feature=+crt-static -C strip=symbols
+    program "$profile" "$package" "$program"
     rm -rf "${folder:?}/$image"
     install -D "$built/$program" "$folder/$image/$program"
     install -D --mode 644 /etc/ssl/certs/ca-certificates.crt "$folder/$image/etc/ssl/certs/ca-certificates.crt"
@@ -42,6 +46,6 @@ archives() {
 }
 
 case "${1:-} $#" in
-  'programs 3' | 'archives 3') "$@" ;;
-  *) sed -n '2,5s/^# \?//p' "$0" >&2; exit 64 ;;
+  'program 4' | 'programs 3' | 'archives 3') "$@" ;;
+  *) sed -n '2,6s/^# \?//p' "$0" >&2; exit 64 ;;
 esac

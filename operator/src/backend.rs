@@ -124,22 +124,29 @@ async fn carry_out(
     let mut writer =
         Writer { context, namespace, backend, seen: &seen, live: &live, memory: &mut *memory, rolls: false };
     let applied = writer.apply(&planned.desired, &planned.doomed).await;
-    let rolls = writer.rolls;
-    let obstacles = applied.as_deref().unwrap_or_default();
-    let obstructed = !obstacles.is_empty();
-    let status = if rolls { tell::rolling(planned.status.clone(), &seen.backend, now) } else { planned.status.clone() };
-    let status = tell::with_obstacles(status, &seen.backend, obstacles, now);
+    let rolls = writer.rolls.then(|| "servers of this generation are being made".to_owned());
+    let (obstacles, failed) = match applied {
+        Ok(obstacles) => (obstacles, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    // What changed meanwhile is looked at again at once.
+    let stopped = failed.as_ref().filter(|error| !matches!(error, Error::Changed(_))).map(Error::to_string);
+    let status = tell::rolling(planned.status.clone(), &seen.backend, stopped.or(rolls), now);
+    let status = tell::with_obstacles(status, &seen.backend, &obstacles, now);
     tell::tell(context, &*seen.backend, seen.backend.status.as_ref(), &status).await?;
-    tell_others(context, &seen, &planned, memory, now).await?;
-    tell::say(context, &seen.backend.object_ref(&()), &planned.notes, &memory.notes).await;
-    memory.notes.clone_from(&planned.notes);
     let plan = status.plan.as_ref();
     let plan = seen.plans.iter().find(|one| plan.is_some_and(|plan| one.name_any() == plan.name));
     let created = plan.and_then(|plan| plan.metadata.creation_timestamp.as_ref()).map(|time| time.0);
     context.metrics.backend(&key.0, &key.1, &status, created);
-    applied?;
+    if let Some(error) = failed {
+        // All else that would be told speaks of what was written.
+        return Err(error);
+    }
+    tell_others(context, &seen, &planned, memory, now).await?;
+    tell::say(context, &seen.backend.object_ref(&()), &planned.notes, &memory.notes).await;
+    memory.notes.clone_from(&planned.notes);
     let secrets = seen.database.iter().any(|secret| secret.state != SecretState::Usable);
-    let due = match obstructed || secrets {
+    let due = match !obstacles.is_empty() || secrets {
         // What is in the way is not watched.
         true => {
             let look = context.obstacles.failed(key.clone()).clamp(LEAST, MOST);
@@ -167,7 +174,8 @@ fn settings(context: &Context, key: &Key, seen: &Observed) -> Settings {
     let mut told = conditions.filter(|condition| condition.kind == Type::Ready.as_str());
     let ready = told.next().map_or(servers.available, |condition| condition.status == "True");
     let (running, newest) = (servers.image.as_deref(), &context.settings.server_image);
-    settings.server_image = context.fleet.image(key, newest, running, ready).to_owned();
+    let moves = servers.updated < servers.wanted || servers.replicas > servers.updated;
+    settings.server_image = context.fleet.image(key, newest, running, ready, moves).to_owned();
     settings
 }
 

@@ -31,8 +31,9 @@ struct Places {
 impl Fleet {
     /// The image for a Backend that follows the operator: the new one if it is there, new, or has a place; else the one
     /// that it runs. `ready` is whether it serves the image that it runs; one that does not needs no place to move, for
-    /// it has nothing to lose, and must not hold up the others.
-    pub fn image<'a>(&self, key: &Key, new: &'a str, running: Option<&'a str>, ready: bool) -> &'a str {
+    /// it has nothing to lose, and must not hold up the others. `moves` is whether pods of two templates run: so it
+    /// keeps its place when another operator takes the lead.
+    pub fn image<'a>(&self, key: &Key, new: &'a str, running: Option<&'a str>, ready: bool, moves: bool) -> &'a str {
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Places { moving, waiting } = &mut *places;
         waiting.remove(key);
@@ -40,6 +41,8 @@ impl Fleet {
         if running == new {
             if ready {
                 moving.remove(key);
+            } else if moves {
+                moving.insert(key.clone());
             }
             return new;
         }
@@ -80,17 +83,31 @@ mod tests {
     #[test]
     fn five_move_and_the_others_stay() {
         let fleet = Fleet::default();
-        let images: Vec<&str> = (0..7).map(|number| fleet.image(&key(number), "new", Some("old"), true)).collect();
+        let images: Vec<&str> =
+            (0..7).map(|number| fleet.image(&key(number), "new", Some("old"), true, false)).collect();
         assert_eq!(images, ["new", "new", "new", "new", "new", "old", "old"]);
         // One that arrived makes room only when it is ready.
-        assert_eq!(fleet.image(&key(0), "new", Some("new"), false), "new");
-        assert_eq!(fleet.image(&key(5), "new", Some("old"), true), "old");
+        assert_eq!(fleet.image(&key(0), "new", Some("new"), false, false), "new");
+        assert_eq!(fleet.image(&key(5), "new", Some("old"), true, false), "old");
         // One that serves nothing is free to go, and takes no place.
-        assert_eq!(fleet.image(&key(7), "new", Some("old"), false), "new");
-        assert_eq!(fleet.image(&key(0), "new", Some("new"), true), "new");
-        assert_eq!(fleet.image(&key(5), "new", Some("old"), true), "new");
+        assert_eq!(fleet.image(&key(7), "new", Some("old"), false, false), "new");
+        assert_eq!(fleet.image(&key(0), "new", Some("new"), true, false), "new");
+        assert_eq!(fleet.image(&key(5), "new", Some("old"), true, false), "new");
         fleet.forget(&key(1));
-        assert_eq!(fleet.image(&key(6), "new", Some("old"), true), "new");
+        assert_eq!(fleet.image(&key(6), "new", Some("old"), true, false), "new");
+    }
+
+    #[test]
+    fn those_on_their_way_keep_their_places_under_another_leader() {
+        let fleet = Fleet::default();
+        for number in 0..5 {
+            assert_eq!(fleet.image(&key(number), "new", Some("new"), false, true), "new");
+        }
+        assert_eq!(fleet.image(&key(5), "new", Some("old"), true, false), "old");
+        // One that lost a pod later is not on its way.
+        assert_eq!(fleet.image(&key(0), "new", Some("new"), true, true), "new");
+        assert_eq!(fleet.image(&key(0), "new", Some("new"), false, false), "new");
+        assert_eq!(fleet.image(&key(5), "new", Some("old"), true, false), "new");
     }
 
     #[test]
@@ -98,7 +115,7 @@ mod tests {
         let fleet = Fleet::default();
         assert_eq!(fleet.pause(), SHORTEST);
         for number in 0..1005 {
-            fleet.image(&key(number), "new", Some("old"), true);
+            fleet.image(&key(number), "new", Some("old"), true, false);
         }
         assert_eq!(fleet.pause(), Duration::from_secs(300));
         (5..1005).for_each(|number| fleet.forget(&key(number)));
@@ -109,7 +126,7 @@ mod tests {
     fn a_first_rollout_waits_for_no_place() {
         let fleet = Fleet::default();
         for number in 0..20 {
-            assert_eq!(fleet.image(&key(number), "new", None, false), "new");
+            assert_eq!(fleet.image(&key(number), "new", None, false, false), "new");
         }
     }
 }

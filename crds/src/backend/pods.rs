@@ -121,7 +121,7 @@ pub struct NetworkPolicySpec {
     #[schemars(schema_with = "shape::free_objects")]
     pub from: Vec<NetworkPolicyPeer>,
     /// Who may reach the port of probes and metrics, beside the operator, as `from` in a NetworkPolicy. At most 32.
-    /// Absent: everyone.
+    /// Absent: nobody, or everyone when the Backend has a ServiceMonitor.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shape::free_objects")]
     pub metrics_from: Vec<NetworkPolicyPeer>,

@@ -180,29 +180,44 @@ fn a_job_that_is_deleted_by_hand_is_made_again() {
     });
 }
 
+/// Sets the only quota, and waits until it is in force.
+fn quota(its: &Fixture<'_>, what: &str, most: u32) {
+    its.here.apply(&format!(
+        "{{apiVersion: v1, kind: ResourceQuota, metadata: {{name: few}}, spec: {{hard: {{{what}: '{most}'}}}}}}"
+    ));
+    its.here.wait_for("resourcequota/few", PATIENCE, |quota| match quota["status"]["hard"][what] == most.to_string() {
+        true => Ok(()),
+        false => Err(quota["status"].to_string()),
+    });
+}
+
 #[test]
 fn a_quota_that_forbids_the_pod_of_a_job_is_told_and_once_it_is_raised_the_job_runs() {
     with_operator("quota", |its| {
         serve(its);
         // The only pod is the server's.
-        let quota = |pods: u32| {
-            its.here.apply(&format!(
-                "{{apiVersion: v1, kind: ResourceQuota, metadata: {{name: few}}, spec: {{hard: {{pods: '{pods}'}}}}}}"
-            ));
-            its.here.wait_for("resourcequota/few", PATIENCE, |quota| {
-                match quota["status"]["hard"]["pods"] == pods.to_string() {
-                    true => Ok(()),
-                    false => Err(quota["status"].to_string()),
-                }
-            });
-        };
-        quota(1);
+        quota(its, "pods", 1);
         its.here.apply(&notes("notes", &format!("{TEXT}\n    - {{name: mood, type: text}}")));
         let told = schema_says(its, "has no pod yet");
         says(&told, "SchemaReady", "False", "Planning").unwrap();
         assert!(message(&told, "SchemaReady").contains("kubectl describe job markets-plan-"), "{told}");
         serves_on(its);
-        quota(10);
+        quota(its, "pods", 10);
+        goes_on(its);
+    });
+}
+
+#[test]
+fn a_quota_that_forbids_the_documents_holds_the_job_that_would_read_them() {
+    with_operator("no-documents", |its| {
+        serve(its);
+        quota(its, "count/configmaps", 0);
+        its.here.apply(&notes("notes", &format!("{TEXT}\n    - {{name: mood, type: text}}")));
+        let told = its.told("Stalled", "True", "Refused");
+        assert!(message(&told, "Stalled").contains("exceeded quota"), "{told}");
+        assert_eq!(its.here.kubectl(&["get", "jobs", "--output=name"]), "", "a Job waits for what is not there");
+        serves_on(its);
+        quota(its, "count/configmaps", 20);
         goes_on(its);
     });
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mainstay_e2e::cluster::{PATIENCE, wait_for};
 use mainstay_e2e::http::Caller;
 
-use crate::fixture::{Fixture, with_operator};
+use crate::fixture::with_operator;
 
 /// The kubelet brings a changed Secret to its pods within about a minute and a half.
 const MOUNTED: Duration = Duration::from_secs(150);
@@ -60,22 +60,51 @@ fn an_api_key_opens_the_api_until_it_is_deleted() {
     });
 }
 
+/// A new key signs once each pod has had it for three minutes.
+const SPREAD: Duration = Duration::from_secs(300);
+
 #[test]
-fn signing_keys_are_published() {
+fn a_signing_key_is_published_before_it_signs_and_verifies_after() {
     with_operator("jwt", |its| {
-        its.backend("replicas: 1\nsecrets: {jwtKeys: {algorithm: ES256}}");
+        its.backend("replicas: 2\nsecrets: {jwtKeys: {algorithm: ES256}}");
         its.ready();
-        let id = key_id(its);
+        let old = its.value("backend/markets", ".status.keys.jwt[0].id");
+        let pods = its.here.kubectl(&["get", "pods", "--output=name"]);
         let (_way, admin) = its.api();
-        let answer = admin.get("/.well-known/jwks.json", &[]);
-        let key = &answer.body["keys"][0];
-        assert_eq!((key["kid"].as_str(), key["alg"].as_str()), (Some(id.as_str()), Some("ES256")), "{answer:?}");
-        assert!(key.get("d").is_none(), "the private half is published");
+        let published = || {
+            let answer = admin.get("/.well-known/jwks.json", &[]);
+            assert!(answer.body["keys"][0].get("d").is_none(), "the private half is published");
+            let keys = answer.body["keys"].as_array().cloned().unwrap_or_default();
+            keys.iter().map(|key| format!("{} {}", key["alg"], key["kid"]).replace('"', "")).collect::<Vec<_>>()
+        };
+        assert_eq!(published(), [format!("ES256 {old}")]);
+        its.here.kubectl(&["annotate", "backend", "markets", "mainstay.dev/rotate-jwt-keys=once"]);
+        let states = |wanted: [&str; 2], patience| {
+            its.here.wait_for("backend/markets", patience, |backend| {
+                let keys = backend["status"]["keys"]["jwt"].as_array().cloned().unwrap_or_default();
+                let states: Vec<&str> = keys.iter().filter_map(|key| key["state"].as_str()).collect();
+                if states == wanted { Ok(()) } else { Err(format!("{keys:?}")) }
+            })
+        };
+        let told = states(["signing", "published"], PATIENCE);
+        let new = told["status"]["keys"]["jwt"][1]["id"].as_str().expect("an id").to_owned();
+        let began = told["status"]["keys"]["jwt"][1]["since"].to_string();
+        states(["retiring", "signing"], SPREAD);
+        let both = [format!("ES256 {old}"), format!("ES256 {new}")];
+        assert_eq!(published(), both, "tokens of the old key are verified until they end");
+        let since = its.value("backend/markets", ".status.keys.jwt[1].since");
+        assert!(
+            (seconds(&since) - seconds(&began)).rem_euclid(86_400) >= 180,
+            "published at {began}, signing at {since}"
+        );
+        assert_eq!(its.here.kubectl(&["get", "pods", "--output=name"]), pods, "no pod was replaced");
     });
 }
 
-fn key_id(its: &Fixture<'_>) -> String {
-    its.value("backend/markets", ".status.keys.jwt[0].id")
+/// Seconds of the day of an RFC 3339 time.
+fn seconds(time: &str) -> i64 {
+    let time = time.trim_matches('"').split(['T', '.', 'Z']).nth(1).expect("a time");
+    time.split(':').fold(0, |sum, part| sum * 60 + part.parse::<i64>().expect("a number"))
 }
 
 fn accepted(caller: &Caller, patience: Duration, status: u16) {

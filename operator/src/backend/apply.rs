@@ -15,7 +15,7 @@ use super::owner::{Owner, desired_owner, owner};
 use crate::cluster::Error;
 use crate::context::Context;
 use crate::desired::{Desired, Doomed, FIELD_MANAGER, How};
-use crate::kind::Kind;
+use crate::kind::{self, Kind};
 
 /// Holds the hash of what was desired when the object was last applied: what is desired no more is then taken away.
 const APPLIED: &str = "mainstay.dev/applied";
@@ -48,12 +48,15 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Writes what differs, in order. An object that cannot be written does not hold up those that do not need it;
-    /// nothing is deleted then.
+    /// Writes what differs, in order. An object that cannot be written does not hold up those that do not need it: a Job
+    /// does, whose pod would wait for it until its time is over. Nothing is deleted then.
     pub async fn apply(&mut self, desired: &[Desired], doomed: &[Doomed]) -> Result<Vec<Obstacle>, Error> {
         self.memory.normalised.retain(|key, _| desired.iter().any(|one| (one.kind.kind, &one.name) == (key.0, &key.1)));
         let mut obstacles = Vec::new();
         for one in desired {
+            if one.kind == &kind::JOB && !obstacles.is_empty() {
+                continue;
+            }
             let written = match &one.how {
                 How::Apply => self.keep_applied(one).await,
                 How::Create => self.create_once(one).await,

@@ -49,18 +49,6 @@ const NAMESAKES: [&Kind; 10] = [
     &kind::STATEFUL_SET,
 ];
 
-/// Those that go when they are no longer planned; a Service and a ServiceAccount always are.
-const MAY_GO: [&Kind; 8] = [
-    &kind::DEPLOYMENT,
-    &kind::HPA,
-    &kind::HTTP_ROUTE,
-    &kind::INGRESS,
-    &kind::NETWORK_POLICY,
-    &kind::PDB,
-    &kind::SERVICE_MONITOR,
-    &kind::STATEFUL_SET,
-];
-
 /// Reads around `backend`.
 pub async fn observe(
     scope: &Scope,
@@ -199,7 +187,7 @@ fn api_keys(scope: &Scope, reader: &Reader<'_>, memory: &mut Memory, seen: &mut 
 /// Takes the objects of the Backend's name apart. Those of others are not `present`: they never have to go.
 fn namesakes(seen: &mut Observed, live: &Live) -> Result<(), Error> {
     let (name, uid) = (seen.backend.name_any(), seen.backend.uid().unwrap_or_default());
-    for kind in MAY_GO {
+    for kind in NAMESAKES {
         let Some(Some(object)) = live.get(&(kind.kind, name.clone())) else { continue };
         match kind.kind {
             "Deployment" => {

@@ -70,8 +70,7 @@ pub struct Observed {
     pub api_key_secrets: BTreeMap<String, Secret>,
     /// What ready pods answer at `/instance`; asked only while a rotation waits for it.
     pub instances: Vec<Instance>,
-    /// Objects that are there of every kind that may have to go: HPA, PDB, NetworkPolicy, Ingress, HTTPRoute,
-    /// ServiceMonitor, Deployment or StatefulSet. Kind and metadata.
+    /// The Backend's own objects of its name that are there: kind and metadata.
     pub present: Vec<(&'static crate::kind::Kind, ObjectMeta)>,
     /// What the cluster knows beyond Kubernetes itself.
     pub apis: Apis,

@@ -16,7 +16,7 @@ use serde_json::{Value as Json, json};
 use super::apply::Obstacle;
 use super::observed::Unreadable;
 use super::status::condition;
-use crate::cluster::{Error, said};
+use crate::cluster::Error;
 use crate::context::Context;
 use crate::desired::{FIELD_MANAGER, Note};
 
@@ -126,11 +126,10 @@ async fn publish(context: &Context, about: &ObjectReference, action: &str, note:
         action: action.to_owned(),
         secondary: None,
     };
-    if !context.may_work() {
+    let what = || format!("writing the Event {}", note.reason);
+    if let Err(error) = context.ask(what, context.recorder.publish(&event, about)).await {
+        tracing::warn!(%error, "an Event could not be written");
         return;
-    }
-    if let Err(error) = context.recorder.publish(&event, about).await {
-        tracing::warn!(error = said(&error), reason = note.reason, "an Event could not be written");
     }
     context.metrics.writes.with_label_values(&["event", "Event"]).inc();
 }
@@ -152,17 +151,16 @@ pub fn with_obstacles(
     status
 }
 
-/// The status when the servers' workload was written after it was seen: this generation is not rolled out yet.
-pub fn rolling(mut status: BackendStatus, backend: &Backend, now: Timestamp) -> BackendStatus {
+/// The status when what was written after it was seen, or could not be, is not rolled out: `why` says what.
+pub fn rolling(mut status: BackendStatus, backend: &Backend, why: Option<String>, now: Timestamp) -> BackendStatus {
     let is_ready = |one: &Condition| one.kind == Type::Ready.as_str() && one.status == "True";
-    if status.conditions.iter().any(is_ready) {
-        let old = backend.status.as_ref().map_or(&[][..], |status| &status.conditions);
-        let message = "servers of this generation are being made".to_owned();
+    if let Some(message) = why
+        && status.conditions.iter().any(is_ready)
+    {
+        let (old, generation) = (backend.status.as_ref(), backend.metadata.generation);
+        let old = old.map_or(&[][..], |status| &status.conditions);
         for (kind, is) in [(Type::Ready, false), (Type::Reconciling, true)] {
-            put(
-                &mut status,
-                condition(old, kind, is, Reason::RollingOut, message.clone(), backend.metadata.generation, now),
-            );
+            put(&mut status, condition(old, kind, is, Reason::RollingOut, message.clone(), generation, now));
         }
     }
     status
@@ -291,12 +289,13 @@ mod tests {
             conditions: vec![condition(Type::Ready, ready, Reason::Ready, "as seen")],
             ..BackendStatus::default()
         };
-        let told = rolling(with("True"), &backend, now);
+        let told = rolling(with("True"), &backend, Some("servers are being made".to_owned()), now);
         let of = |kind: Type| told.conditions.iter().find(|one| one.kind == kind.as_str()).unwrap();
         assert_eq!((of(Type::Ready).status.as_str(), of(Type::Ready).reason.as_str()), ("False", "RollingOut"));
         assert_eq!(of(Type::Reconciling).status, "True");
         // What was not ready has its own reason.
-        assert_eq!(rolling(with("False"), &backend, now), with("False"));
+        assert_eq!(rolling(with("False"), &backend, Some("x".to_owned()), now), with("False"));
+        assert_eq!(rolling(with("True"), &backend, None, now), with("True"));
     }
 
     #[test]

@@ -62,10 +62,11 @@ impl Course<'_> {
             old.into_iter().chain(replaced).filter_map(|plan| doomed(&kind::MIGRATION_PLAN, &plan.metadata)).collect();
         let maps = self.seen.config_maps.iter().filter(|map| {
             let plan = map.name.as_deref().and_then(|name| name.strip_suffix("-sql"));
-            plan.is_some_and(|plan| self.find(plan).is_none()) && self.is_ripe(map)
+            plan.is_some_and(|plan| self.find(plan).is_none())
         });
-        let maps: Vec<Doomed> = maps.filter_map(|map| doomed(&kind::CONFIG_MAP, map)).collect();
-        self.out.doomed.extend(going.into_iter().chain(maps));
+        let maps = maps.collect();
+        self.out.doomed.extend(going);
+        self.collect_maps(maps);
     }
 
     /// ConfigMaps of documents and of configuration that nothing names any more.
@@ -88,10 +89,21 @@ impl Course<'_> {
                 }
                 None => rest.strip_prefix('c').is_some_and(is_hash),
             };
-            is_ours && !names.contains(name) && self.is_ripe(map)
+            is_ours && !names.contains(name)
         });
-        let unnamed: Vec<Doomed> = unnamed.filter_map(|map| doomed(&kind::CONFIG_MAP, map)).collect();
-        self.out.doomed.extend(unnamed);
+        let unnamed = unnamed.collect();
+        self.collect_maps(unnamed);
+    }
+
+    /// ConfigMaps that nothing names, once they are old enough.
+    fn collect_maps(&mut self, unnamed: Vec<&ObjectMeta>) {
+        for map in unnamed {
+            let ripe = map.creation_timestamp.as_ref().map_or(self.now, |made| made.0 + YOUNG);
+            match ripe <= self.now {
+                true => self.out.doomed.extend(doomed(&kind::CONFIG_MAP, map)),
+                false => self.again_at(Some(ripe)),
+            }
+        }
     }
 
     /// Names of the ConfigMaps that pods mount, or would if they were made.
@@ -107,10 +119,6 @@ impl Course<'_> {
         let volumes = of_templates.chain(of_pods).filter_map(|spec| spec.volumes.as_ref()).flatten();
         let sources = volumes.filter_map(|volume| volume.projected.as_ref()?.sources.as_ref()).flatten();
         sources.filter_map(|source| Some(source.config_map.as_ref()?.name.clone())).collect()
-    }
-
-    fn is_ripe(&self, map: &ObjectMeta) -> bool {
-        map.creation_timestamp.as_ref().is_none_or(|made| self.now.duration_since(made.0) > YOUNG)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Egress is exactly what the spec says, DNS included: what is not written there is not reached.
 
 use mainstay_crds::backend::NetworkPolicySpec;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::Inputs;
 use crate::desired::{BACKEND_LABEL, Desired, How};
@@ -21,10 +21,11 @@ pub fn plan(inputs: &Inputs<'_>) -> Option<Desired> {
     let operator = json!({ "namespaceSelector": {
         "matchLabels": { "kubernetes.io/metadata.name": inputs.settings.own_namespace },
     } });
-    let watchers = metrics_from.iter().map(|peer| json!(peer));
-    let watchers = match metrics_from.is_empty() {
+    let monitored = inputs.backend.spec.monitoring.as_ref().is_some_and(|spec| spec.service_monitor.is_some());
+    let watchers: Vec<Json> = match metrics_from.is_empty() && monitored {
+        // Where the Prometheus of the ServiceMonitor runs is not known here.
         true => Vec::new(),
-        false => [operator].into_iter().chain(watchers).collect(),
+        false => [operator].into_iter().chain(metrics_from.iter().map(|peer| json!(peer))).collect(),
     };
     let directions = if egress.is_some() { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) };
     let name = inputs.name();

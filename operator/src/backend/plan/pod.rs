@@ -237,19 +237,17 @@ fn volumes(inputs: &Inputs<'_>, release: &Release, role: &Role) -> Vec<Json> {
     let documents = json!({ "sources": parts.chain([config]).collect::<Vec<_>>() });
     let urls = [(database.url_from, "url"), (database.direct_url_from, "direct-url")];
     let urls: Vec<Json> = urls.into_iter().filter_map(|(source, path)| Some(secret_file(source?, path))).collect();
-    let keys = |kind: &str, file: &str, optional: Option<bool>| {
-        let secret = json!({
-            "secretName": format!("{name}-{kind}"), "items": [{ "key": file, "path": file }], "optional": optional,
-        });
-        Some(json!({ "name": kind, "secret": secret }))
+    let keys = |kind: &str, file: &str| {
+        let secret = json!({ "secretName": format!("{name}-{kind}"), "items": [{ "key": file, "path": file }] });
+        json!({ "name": kind, "secret": secret })
     };
     let all = [
         Some(json!({ "name": "documents", "projected": documents })),
         (!urls.is_empty()).then(|| json!({ "name": "database", "projected": { "sources": urls } })),
-        server.then(|| keys("admin-key", "keys", None)).flatten(),
-        (server && jwt(backend)).then(|| keys("jwt-keys", "keys.json", None)).flatten(),
-        // The operator writes it in its first pass, whether there are ApiKeys or not.
-        server.then(|| keys("api-keys", "keys.yaml", Some(true))).flatten(),
+        server.then(|| keys("admin-key", "keys")),
+        (server && jwt(backend)).then(|| keys("jwt-keys", "keys.json")),
+        // There whether there are ApiKeys or not.
+        server.then(|| keys("api-keys", "keys.yaml")),
     ];
     all.into_iter().flatten().collect()
 }

@@ -2,6 +2,8 @@
 //!
 //! Over the same simulated cluster as the scenarios.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 #[test]
@@ -71,4 +73,23 @@ fn jobs_are_made_as_promised() {
         assert!(rules[0]["onExitCodes"]["values"].as_array().unwrap().contains(&json!(code)));
     }
     assert!(spec["ttlSecondsAfterFinished"].is_null());
+}
+
+#[test]
+fn documents_that_were_replaced_go_in_time_though_nothing_else_happens() {
+    let mut world = running();
+    let documents = |world: &World| -> BTreeSet<String> {
+        let names = world.seen.config_maps.iter().filter_map(|map| map.name.clone());
+        names.filter(|name| name.starts_with("shop-r")).collect()
+    };
+    let before = documents(&world);
+    world.declare("markets", &["name", "old", "first"]);
+    world.settle_for(Duration::from_secs(1));
+    let replaced: BTreeSet<String> = documents(&world).difference(&before).cloned().collect();
+    assert_eq!(replaced.len(), 1, "{replaced:?}");
+    world.declare("markets", &["name", "old", "second"]);
+    world.settle_for(Duration::from_secs(20));
+    assert!(documents(&world).is_superset(&replaced), "what is young may be on its way to be named");
+    world.settle_for(minutes(2));
+    assert!(documents(&world).is_disjoint(&replaced), "{:?}", documents(&world));
 }

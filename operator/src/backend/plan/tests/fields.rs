@@ -346,6 +346,7 @@ fn guarded() -> Vec<Case> {
             "/spec/ingress/1/from",
             json!([operator, peer]),
         ),
+        ("", monitor.clone(), kind, "/spec/ingress/1/from", Json::Null),
         case(
             "NetworkPolicySpec.egress",
             json!({ "egress": [{ "to": [peer] }] }),
