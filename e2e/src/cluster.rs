@@ -5,6 +5,7 @@
 //! other cluster instead (`KUBECONFIG` alone never does: it may lead to one that matters); its nodes have to know the
 //! images, and `MAINSTAY_TEST_POSTGRES_URL` a PostgreSQL that its pods reach.
 
+mod look;
 mod namespace;
 mod report;
 
@@ -16,6 +17,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use look::Looks;
 pub use namespace::{Namespace, Way};
 use serde_json::Value as Json;
 
@@ -30,10 +32,10 @@ pub const OPERATOR_IMAGE: &str = "kubelab.local/mainstay-operator:e2e";
 pub const BUSYBOX_IMAGE: &str = "kubelab.local/busybox:1";
 /// How long a test waits for what takes seconds, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-/// Between two looks at a condition: a look starts a `kubectl`, so more often would slow down what it waits for.
+/// Between two looks at a condition: more often would slow down what is waited for.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// A `kubectl proxy`, which ends with its owner.
+/// A `kubectl proxy`, which ends with its owner, even when that is killed: it reads its input to the end.
 pub struct Proxy {
     child: Child,
     /// Where it listens.
@@ -42,9 +44,13 @@ pub struct Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.child.kill().and_then(|()| self.child.wait()).expect("kubectl ends");
+        drop(self.child.stdin.take());
+        self.child.wait().expect("kubectl ends");
     }
 }
+
+/// Runs a program until the input ends.
+const UNTIL_THE_INPUT_ENDS: &str = r#""$@" & program=$!; cat >/dev/null; kill $program; wait"#;
 
 /// A cluster that answers.
 pub struct Cluster {
@@ -52,6 +58,7 @@ pub struct Cluster {
     /// None when it is not ours.
     lab: Option<Lab>,
     postgres: OnceLock<Postgres>,
+    looks: OnceLock<Looks>,
 }
 
 impl Cluster {
@@ -67,7 +74,7 @@ impl Cluster {
                 }
                 (None, None) => panic!("no cluster: run `make e2e`"),
             };
-            Cluster { kubeconfig, lab, postgres: OnceLock::new() }
+            Cluster { kubeconfig, lab, postgres: OnceLock::new(), looks: OnceLock::new() }
         })
     }
 
@@ -117,13 +124,18 @@ impl Cluster {
 
     /// A plain HTTP way to the API server, as an administrator, open as long as the answer lives.
     pub fn proxy(&self) -> Proxy {
-        let mut command = self.kubectl_command();
-        command.args(["proxy", "--port=0", "--disable-filter"]).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("kubectl starts");
+        let mut command = Command::new("sh");
+        command.args(["-c", UNTIL_THE_INPUT_ENDS, "sh"]).arg(lab::program("kubelab"));
+        command.args(["kubectl", "proxy", "--port=0", "--disable-filter"]).env("KUBECONFIG", &self.kubeconfig);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("kubectl starts");
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("kubectl says where");
         let address = line.trim().rsplit(' ').next().and_then(|address| address.parse().ok());
         Proxy { child, address: address.unwrap_or_else(|| panic!("kubectl proxy says {line:?}")) }
+    }
+
+    fn looks(&self) -> &Looks {
+        self.looks.get_or_init(|| Looks::new(self.proxy()))
     }
 
     /// Applies the objects of a YAML text that say their own namespace or have none.

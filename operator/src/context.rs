@@ -138,7 +138,7 @@ impl Context {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// The answer of the API server to one request.
+    /// The answer of the API server to one request, given up as soon as the lease is lost.
     pub async fn ask<T>(
         &self,
         what: impl Fn() -> String,
@@ -146,10 +146,8 @@ impl Context {
     ) -> Result<T, Error> {
         // It is never closed; a request more would do no harm.
         let _permit = self.requests.acquire().await.ok();
-        if !self.may_work() {
-            return Err(Error::Own(format!("{}: the lease was not renewed in time", what())));
-        }
-        cluster::ask(what, request).await
+        let answer = self.mandate.during(cluster::ask(&what, request)).await;
+        answer.unwrap_or_else(|| Err(Error::Own(format!("{}: the lease was not renewed in time", what()))))
     }
 
     /// Whether this operator holds its lease, if there is one.

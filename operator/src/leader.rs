@@ -3,7 +3,10 @@
 //! A holder is taken for dead only when its Lease did not change for the whole duration on our own monotonic clock, so
 //! that clocks that disagree do no harm. A holder that cannot renew in time ends its process. Called by `run`.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -81,8 +84,8 @@ fn written(name: &str, me: &str, before: Option<Lease>, step: &Step, now: Timest
     Lease { metadata, spec: Some(spec) }
 }
 
-/// Until when a holder may work, on the monotonic clock: asked before each request, so that a process that was frozen does
-/// not go on where it stood.
+/// Until when a holder may work, on the monotonic clock: asked whenever a request goes on, so that a process that was
+/// frozen does not go on where it stood.
 #[derive(Clone, Debug, Default)]
 pub struct Mandate(Option<Arc<Mutex<Option<Instant>>>>);
 
@@ -101,6 +104,17 @@ impl Mandate {
         if let Some(until) = &self.0 {
             *until.lock().unwrap_or_else(PoisonError::into_inner) = Some(renewed + RENEW_DEADLINE);
         }
+    }
+
+    /// What work comes to; `None` once the mandate has ended. Asked each time before the work goes on: one that was frozen
+    /// while it connected would send its request when it wakes.
+    pub async fn during<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        poll_fn(|waker| match self.holds() {
+            true => work.as_mut().poll(waker).map(Some),
+            false => Poll::Ready(None),
+        })
+        .await
     }
 
     /// Whether it may work now.
@@ -218,6 +232,21 @@ mod tests {
         };
         let metadata = ObjectMeta { resource_version: Some(version.to_owned()), ..ObjectMeta::default() };
         Lease { metadata, spec: Some(spec) }
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_given_up_with_the_mandate() {
+        let mandate = Mandate::none_yet();
+        assert_eq!(mandate.during(async { "sent" }).await, None);
+        mandate.extend(Instant::now());
+        assert_eq!(mandate.during(async { "sent" }).await, Some("sent"));
+        let waits = async {
+            // Frozen while it connects.
+            mandate.extend(Instant::now() - RENEW_DEADLINE * 2);
+            tokio::task::yield_now().await;
+            "sent"
+        };
+        assert_eq!(mandate.during(waits).await, None);
     }
 
     #[test]
