@@ -16,7 +16,9 @@ use crate::app::App;
 use error::Failure;
 
 mod accept;
+mod batch;
 mod body;
+mod bulk;
 mod caller;
 pub mod clock;
 mod conditions;
@@ -24,6 +26,7 @@ pub mod docs;
 mod envelope;
 pub mod error;
 mod middleware;
+mod prefer;
 mod records;
 mod system;
 mod unread;
@@ -38,11 +41,14 @@ fn public(config: &mut ServiceConfig) {
             path("/.well-known/jwks.json", "GET, HEAD").route(get().to(system::jwks)).route(head().to(system::jwks)),
         )
         .configure(docs::swagger)
+        .service(path("/api/v1/batch", "POST").route(post().to(batch::run)))
         .service(
-            path("/api/v1/{collection}", "GET, HEAD, POST")
+            path("/api/v1/{collection}", "GET, HEAD, POST, PATCH, DELETE")
                 .route(get().to(records::list))
                 .route(head().to(records::list))
-                .route(post().to(records::create)),
+                .route(post().to(records::create))
+                .route(patch().to(bulk::update))
+                .route(method(Method::DELETE).to(bulk::delete)),
         )
         .service(
             path("/api/v1/{collection}/{id}", "GET, HEAD, PUT, PATCH, DELETE")
@@ -130,6 +136,7 @@ fn cors(origins: &[String]) -> Cors {
         "ETag",
         "Location",
         "Link",
+        "Preference-Applied",
         "X-Request-Id",
         "Retry-After",
     ]);

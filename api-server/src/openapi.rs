@@ -19,6 +19,7 @@ use utoipa::openapi::{
 use crate::query::page;
 use names::{Names, Singular};
 
+mod batch;
 mod errors;
 mod names;
 mod operations;
@@ -31,9 +32,10 @@ mod tests;
 /// The document of a backend with these collections and page sizes. Serialize it with [`to_json`].
 pub fn document(schema: &Schema, page: page::Limits) -> OpenApi {
     let names = Names::of(schema);
-    let mut paths = system::paths(PathsBuilder::new());
-    let mut components = schemas::shared(ComponentsBuilder::new());
-    let mut tags = vec![Tag::builder().name("system").description(Some("The server itself.")).build()];
+    let mut paths = batch::path(system::paths(PathsBuilder::new()), schema);
+    let mut components = batch::schemas(schemas::shared(ComponentsBuilder::new()), schema);
+    let about = |name: &str, text: &str| Tag::builder().name(name).description(Some(text)).build();
+    let mut tags = vec![about("system", "The server itself."), about("batch", "Records of any collections together.")];
     for collection in &schema.collections {
         let view = View { schema, collection, names: &names, page };
         paths = operations::paths(paths, &view);

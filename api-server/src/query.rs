@@ -7,6 +7,7 @@ use mainstay_crds::filter::Filter;
 use mainstay_crds::schema::{Collection, Schema, SortKey};
 use mainstay_crds::{Problem, Problems, Value};
 
+pub mod bulk;
 pub mod cursor;
 pub mod fields;
 pub mod filter;
@@ -14,12 +15,16 @@ pub mod include;
 pub mod page;
 pub mod params;
 pub mod sort;
+pub mod upsert;
 
 pub use include::Include;
 
 /// Parameters with a meaning of their own; a field of such a name is filtered by `name__eq`.
 pub const RESERVED: &[&str] =
     &["sort", "limit", "offset", "cursor", "fields", "include", "count", "q", "on_conflict", "max_affected"];
+
+/// The parameters of a list that are no filters.
+const LIST: &[&str] = &["sort", "limit", "offset", "cursor", "fields", "include", "count"];
 
 /// What a list asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,7 +96,7 @@ pub fn list(raw: &str, context: Context<'_>) -> Result<ListQuery, Vec<Problem>> 
     let fields = params.one("fields", &mut problems, |text, problems| fields::parse(text, context, problems));
     let include = params.one("include", &mut problems, |text, problems| include::parse(text, context, problems));
     let count = params.one("count", &mut problems, page::count);
-    let filter = filter::parse(&params, context, &mut problems);
+    let filter = filter::parse(&params, LIST, context, &mut problems);
     let fingerprint = cursor::fingerprint(context.collection, &sort, &params);
     let read_cursor = |text: &str, problems: &mut Problems| {
         if params.has("offset") {

@@ -7,7 +7,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ContentType, ETAG, LINK, LOCATION};
 use serde_json::json;
 
+use super::prefer::Prefer;
 use crate::query::params;
+use crate::service::records::batch::Outcome;
 use crate::service::records::read::{Got, Listed};
 use crate::service::records::{Included, Version, Written};
 
@@ -52,25 +54,40 @@ pub fn listed(listed: Listed, path: &str, raw: &str) -> HttpResponse {
     response.content_type(ContentType::json()).body(body)
 }
 
-/// A record that was written. Without a body when the caller may not read it.
-pub fn written(collection: &str, written: &Written) -> HttpResponse {
-    let mut response = HttpResponse::build(match (written.created, &written.json) {
-        (true, _) => StatusCode::CREATED,
-        (false, Some(_)) => StatusCode::OK,
-        (false, None) => StatusCode::NO_CONTENT,
-    });
+/// A record that was written. Without a body when the caller may not read it, or does not want it.
+pub fn written(collection: &str, written: &Written, prefer: Prefer) -> HttpResponse {
+    let json = written.json.as_ref().filter(|_| prefer == Prefer::Representation);
+    let mut response = HttpResponse::build(status(written.created, json.is_some()));
+    prefer.applied(&mut response);
     if written.created {
         response.insert_header((LOCATION, format!("/api/v1/{collection}/{}", written.id)));
     }
-    let Some(json) = &written.json else { return response.finish() };
+    if written.json.is_some() {
+        response.insert_header((ETAG, quoted(written.version)));
+    }
+    let Some(json) = json else { return response.finish() };
     let mut body = b"{\"success\":true,\"data\":".to_vec();
     body.extend_from_slice(json);
     body.push(b'}');
-    response.insert_header((ETAG, quoted(written.version))).content_type(ContentType::json()).body(body)
+    response.content_type(ContentType::json()).body(body)
 }
 
-/// Records that were created together. A record that the caller may not read is null.
-pub fn created_many(records: &[Written]) -> HttpResponse {
+fn status(created: bool, has_body: bool) -> StatusCode {
+    match (created, has_body) {
+        (true, _) => StatusCode::CREATED,
+        (false, true) => StatusCode::OK,
+        (false, false) => StatusCode::NO_CONTENT,
+    }
+}
+
+/// Records that were written together: created, if one of them was. A record that the caller may not read is null.
+pub fn written_many(records: &[Written], prefer: Prefer) -> HttpResponse {
+    let created = records.iter().any(|record| record.created);
+    let mut response = HttpResponse::build(status(created, prefer == Prefer::Representation));
+    prefer.applied(&mut response);
+    if prefer == Prefer::Minimal {
+        return response.finish();
+    }
     let mut body = b"{\"success\":true,\"data\":[".to_vec();
     for (index, record) in records.iter().enumerate() {
         if index > 0 {
@@ -79,7 +96,38 @@ pub fn created_many(records: &[Written]) -> HttpResponse {
         body.extend_from_slice(record.json.as_deref().unwrap_or(b"null"));
     }
     body.extend_from_slice(b"]}");
-    HttpResponse::Created().content_type(ContentType::json()).body(body)
+    response.content_type(ContentType::json()).body(body)
+}
+
+/// What became of each operation of a batch, with the status and the data that it would have had alone.
+pub fn batch(outcomes: &[Outcome], prefer: Prefer) -> HttpResponse {
+    let mut response = HttpResponse::build(status(false, prefer == Prefer::Representation));
+    prefer.applied(&mut response);
+    if prefer == Prefer::Minimal {
+        return response.finish();
+    }
+    let mut body = b"{\"success\":true,\"data\":{\"results\":[".to_vec();
+    for (index, outcome) in outcomes.iter().enumerate() {
+        let (status, json) = match outcome {
+            Outcome::Written(written) => (status(written.created, written.json.is_some()), written.json.as_ref()),
+            Outcome::Deleted => (StatusCode::NO_CONTENT, None),
+        };
+        let between = if index == 0 { "" } else { "," };
+        body.extend_from_slice(format!("{between}{{\"status\":{}", status.as_u16()).as_bytes());
+        if let Some(json) = json {
+            body.extend_from_slice(b",\"data\":");
+            body.extend_from_slice(json);
+        }
+        body.push(b'}');
+    }
+    body.extend_from_slice(b"]}}");
+    response.content_type(ContentType::json()).body(body)
+}
+
+/// How many records a bulk change was about.
+pub fn affected(number: usize) -> HttpResponse {
+    let body = json!({ "success": true, "data": { "affected": number } });
+    HttpResponse::Ok().content_type(ContentType::json()).body(body.to_string())
 }
 
 /// The entity tag of a whole record.

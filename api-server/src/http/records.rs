@@ -4,6 +4,7 @@ use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, http};
 
 use super::error::Failure;
+use super::prefer::Prefer;
 use super::{body, conditions, envelope};
 use crate::app::App;
 use crate::service::records::create::{Created, create as create_records};
@@ -23,11 +24,12 @@ pub async fn list(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<Str
 
 /// `POST /api/v1/{collection}`
 pub async fn create(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<String>, payload: Payload) -> Answer {
-    app.service.may_create(&ctx, &path)?;
+    app.service.may_create(&ctx, &path, request.query_string())?;
     let text = body::read(&request, payload, body::RECORD, app.limits.body, app.limits.patience).await?;
+    let prefer = Prefer::of(request.headers());
     match create_records(&app.service, &ctx, &path, request.query_string(), &text).await? {
-        Created::One(record) => Ok(envelope::written(&path, &record)),
-        Created::Many(records) => Ok(envelope::created_many(&records)),
+        Created::One(record) => Ok(envelope::written(&path, &record, prefer)),
+        Created::Many(records) => Ok(envelope::written_many(&records, prefer)),
     }
 }
 
@@ -60,7 +62,8 @@ pub async fn update(
     let body = body::read(&request, payload, types, app.limits.body, app.limits.patience).await?;
     let raw = request.query_string();
     let change = Change { collection: &collection, id: &id, raw, conditions: &conditions, body: &body };
-    Ok(envelope::written(&collection, &change_record(&app.service, &ctx, method, change).await?))
+    let record = change_record(&app.service, &ctx, method, change).await?;
+    Ok(envelope::written(&collection, &record, Prefer::of(request.headers())))
 }
 
 /// `DELETE /api/v1/{collection}/{id}`

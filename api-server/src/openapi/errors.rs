@@ -19,11 +19,16 @@ const ERRORS: &[(u16, &str, &str)] = &[
     (404, "NotFound", "There is no such record, or none that the caller may read."),
     (406, "NotAcceptable", "`Accept` names neither application/json nor application/problem+json."),
     (408, "RequestTimeout", "The body took too long to arrive."),
-    (409, "Conflict", "The id or a unique key is taken, or other records still refer to this one."),
+    (
+        409,
+        "Conflict",
+        "The id or a unique key is taken, other records still refer to this one, or more records than `max_affected` pass.",
+    ),
     (
         412,
         "PreconditionFailed",
-        "`If-Match` or `If-None-Match` does not hold: the record has changed, exists, or is gone.",
+        "What the request expects of the record does not hold (`If-Match`, `If-None-Match`; in a batch `version`, `if`): it has \
+         changed, exists, or is gone.",
     ),
     (413, "PayloadTooLarge", "The body is larger than the server takes."),
     (414, "UriTooLong", "The URL is longer than the server takes."),

@@ -9,8 +9,19 @@ use mainstay_crds::name::Name;
 use mainstay_crds::schema::Schema;
 
 /// Schemas that are no collection's.
-pub const SHARED: [&str; 6] =
-    ["ErrorAnswer", "ErrorDetail", "ProblemAnswer", "ListMeta", "HealthAnswer", "ReadinessAnswer"];
+pub const SHARED: [&str; 11] = [
+    "ErrorAnswer",
+    "ErrorDetail",
+    "ProblemAnswer",
+    "ListMeta",
+    "HealthAnswer",
+    "ReadinessAnswer",
+    "AffectedAnswer",
+    "BatchAnswer",
+    "BatchBody",
+    "BatchOperation",
+    "BatchResult",
+];
 
 /// What is appended to the name of a record.
 const SUFFIXES: [&str; 10] =

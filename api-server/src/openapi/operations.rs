@@ -12,12 +12,15 @@ use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Content, Required, Response};
 
-use super::{View, anonymous, errors, parameters, raw, unconditional};
+use super::{View, anonymous, errors, parameters, raw, reference, unconditional};
 
 /// Errors of every request under `/api`.
-const ALWAYS: [u16; 7] = [400, 401, 406, 414, 431, 503, 504];
+pub(super) const ALWAYS: [u16; 7] = [400, 401, 406, 414, 431, 503, 504];
 /// Errors of every request with a body.
-const BODY: [u16; 3] = [408, 413, 415];
+pub(super) const BODY: [u16; 3] = [408, 413, 415];
+
+/// Said in words alone, so that clients that are generated may count on a body.
+const MINIMAL: &str = "With `Prefer: return=minimal` (RFC 7240) the answer has no body.";
 
 /// Adds both paths of a collection.
 pub fn paths(paths: PathsBuilder, view: &View<'_>) -> PathsBuilder {
@@ -25,6 +28,8 @@ pub fn paths(paths: PathsBuilder, view: &View<'_>) -> PathsBuilder {
     let record = format!("{collection}/{{id}}");
     let mut all = PathItem::new(HttpMethod::Get, list(view));
     all.merge_operations(PathItem::new(HttpMethod::Post, create(view)));
+    all.merge_operations(PathItem::new(HttpMethod::Patch, update_many(view)));
+    all.merge_operations(PathItem::new(HttpMethod::Delete, delete_many(view)));
     let mut one = PathItem::new(HttpMethod::Get, get(view));
     one.merge_operations(PathItem::new(HttpMethod::Put, replace(view)));
     one.merge_operations(PathItem::new(HttpMethod::Patch, update(view)));
@@ -47,12 +52,51 @@ fn create(view: &View<'_>) -> OperationBuilder {
     let description = format!("Made. An array answers with an array, without `Location` and `ETag`.{}", hidden(view));
     let made = answer(&description, "Created", view).header_ref("Location", errors::header("Location"));
     let rules = &view.collection.access.create;
+    let on_conflict = parameters::on_conflict(view);
+    let upserts = on_conflict.is_some();
+    let description = format!("One record, or with an array up to 1000 of them: all or none. {MINIMAL}");
     let operation = operation(view, format!("create{}", view.singular().one), "Create", &[rules])
-        .description(Some("One record, or with an array up to 1000 of them: all or none."))
+        .description(Some(description))
+        .parameters(on_conflict.map(|parameter| [parameter]))
         .request_body(Some(body(view, "CreateBody", &["application/json"])))
         .response("201", made.header_ref("ETag", errors::header("ETag")).build());
     let operation = fail(operation, &ALWAYS, &BODY);
-    fail(operation, &[409], &[forbidden(view, &[rules], true), unprocessable(view)].concat())
+    let operation = fail(operation, &[409], &unprocessable(view));
+    if !upserts {
+        return fail(operation, &forbidden(view, &[rules], true), &[]);
+    }
+    let whole = answer("Changed, by `on_conflict`; of an array, every record.", "Created", view);
+    let operation = operation
+        .response("200", whole.header_ref("ETag", errors::header("ETag")).build())
+        .response("204", empty("Changed, by `on_conflict`, without a body as with 201."));
+    let both = [rules.as_slice(), view.collection.access.update.as_slice()];
+    fail(operation, &forbidden(view, &both, true), &precondition(view))
+}
+
+fn update_many(view: &View<'_>) -> OperationBuilder {
+    let rules = &view.collection.access.update;
+    let types = ["application/merge-patch+json", "application/json"];
+    let operation = bulk(view, "Update", "A merge patch of every record that passes the filters, or of none.", rules)
+        .request_body(Some(body(view, "Patch", &types)));
+    let operation = fail(operation, &BODY, &unprocessable(view));
+    fail(operation, &forbidden(view, &[rules], true), &[])
+}
+
+fn delete_many(view: &View<'_>) -> OperationBuilder {
+    let rules = &view.collection.access.delete;
+    let operation = bulk(view, "Delete", "Deletes every record that passes the filters, or none.", rules);
+    fail(operation, &forbidden(view, &[rules], false), if breaks(view) { &[422] } else { &[] })
+}
+
+/// A change of many records: how many passed the filters.
+fn bulk(view: &View<'_>, verb: &str, description: &str, rules: &[Rule]) -> OperationBuilder {
+    let operation = operation(view, format!("bulk{verb}{}", view.singular().many), verb, &[rules])
+        .summary(Some(format!("{verb} many of {}", view.collection.name)))
+        .description(Some(description))
+        .parameters(Some(parameters::bulk(view)))
+        .response("200", answer_to("How many.", "AffectedAnswer").build());
+    let operation = fail(operation, &ALWAYS, &[409]);
+    fail(operation, &precondition(view), &[])
 }
 
 fn get(view: &View<'_>) -> OperationBuilder {
@@ -81,9 +125,9 @@ fn replace(view: &View<'_>) -> OperationBuilder {
     let description = format!("Made: the id was new.{}", hidden(view));
     let made = answer(&description, "Answer", view).header_ref("Location", errors::header("Location"));
     let operation = operation(view, format!("replace{}", view.singular().one), "Replace, or create", &rules)
-        .description(Some(
-            "An absent field takes its default or null; an absent write-only or immutable one keeps its value.",
-        ))
+        .description(Some(format!(
+            "An absent field takes its default or null; an absent write-only or immutable one keeps its value. {MINIMAL}"
+        )))
         .parameters(Some(conditions))
         .request_body(Some(body(view, "Update", &["application/json"])))
         .response("201", made.header_ref("ETag", errors::header("ETag")).build());
@@ -97,7 +141,9 @@ fn update(view: &View<'_>) -> OperationBuilder {
     let rules = &view.collection.access.update;
     let types = ["application/merge-patch+json", "application/json"];
     let operation = operation(view, format!("update{}", view.singular().one), "Update", &[rules])
-        .description(Some("A merge patch (RFC 7396): null sets a field to null, an absent field keeps its value."))
+        .description(Some(format!(
+            "A merge patch (RFC 7396): null sets a field to null, an absent field keeps its value. {MINIMAL}"
+        )))
         .parameter(parameters::condition("If-Match", view.collection.require_precondition))
         .request_body(Some(body(view, "Patch", &types)));
     let operation = changed(operation, view);
@@ -116,28 +162,35 @@ fn delete(view: &View<'_>) -> OperationBuilder {
     let operation = fail(operation, &precondition(view), &forbidden(view, &[rules], false));
     let name = view.collection.name.as_str();
     let referred: &[u16] = if view.schema.referrers(name).next().is_some() { &[409] } else { &[] };
-    // A reference that becomes null may break a rule of the record that holds it.
-    let breaks = view.schema.referrers(name).any(|(referrer, field)| match &referrer.fields[field].kind {
+    fail(operation, referred, if breaks(view) { &[422] } else { &[] })
+}
+
+/// Whether a delete may make a reference null, and so break a rule of the record that holds it.
+fn breaks(view: &View<'_>) -> bool {
+    view.schema.referrers(view.collection.name.as_str()).any(|(referrer, field)| match &referrer.fields[field].kind {
         Kind::Reference(reference) => reference.on_delete == OnDelete::SetNull && !referrer.checks.is_empty(),
         _ => false,
-    });
-    fail(operation, referred, if breaks { &[422] } else { &[] })
+    })
 }
 
 fn operation(view: &View<'_>, id: String, verb: &str, rules: &[&[Rule]]) -> OperationBuilder {
     let what =
         if verb == "List" { view.collection.name.to_string() } else { format!("one of {}", view.collection.name) };
-    let none: [&str; 0] = [];
-    let keys = ["apiKey", "bearer"].map(|scheme| SecurityRequirement::new(scheme, none));
-    let open = rules.iter().any(|rules| anonymous(rules)).then(SecurityRequirement::default);
     OperationBuilder::new()
         .operation_id(Some(id))
         .tag(view.collection.name.as_str())
         .summary(Some(format!("{verb} {what}")))
-        .securities(Some(open.into_iter().chain(keys)))
+        .securities(Some(securities(rules.iter().any(|rules| anonymous(rules)))))
 }
 
-fn fail(operation: OperationBuilder, some: &[u16], more: &[u16]) -> OperationBuilder {
+/// A key either way, or where it is open nothing.
+pub(super) fn securities(open: bool) -> impl Iterator<Item = SecurityRequirement> {
+    let none: [&str; 0] = [];
+    let keys = ["apiKey", "bearer"].map(|scheme| SecurityRequirement::new(scheme, none));
+    open.then(SecurityRequirement::default).into_iter().chain(keys)
+}
+
+pub(super) fn fail(operation: OperationBuilder, some: &[u16], more: &[u16]) -> OperationBuilder {
     some.iter().chain(more).fold(operation, |operation, status| match errors::named(*status) {
         Some(error) => operation.response(status.to_string(), error),
         None => operation,
@@ -167,22 +220,27 @@ fn hidden(view: &View<'_>) -> &'static str {
 /// The answers to a change: the record, or nothing for a caller who may not read it.
 fn changed(operation: OperationBuilder, view: &View<'_>) -> OperationBuilder {
     let whole = answer("The record as it is now.", "Answer", view).header_ref("ETag", errors::header("ETag"));
-    let operation = operation.response("200", whole.build());
-    match view.hides_what_it_wrote() {
-        true => operation.response("204", empty("Changed. The caller may not read the record as it is now.")),
-        false => operation,
-    }
+    let without = match view.hides_what_it_wrote() {
+        true => "Changed, with `Prefer: return=minimal`, or when the caller may not read the record as it is now.",
+        false => "Changed, with `Prefer: return=minimal`.",
+    };
+    operation.response("200", whole.build()).response("204", empty(without))
 }
 
 fn answer(description: &str, suffix: &str, view: &View<'_>) -> ResponseBuilder {
+    answer_to(description, &view.singular().schema(suffix))
+}
+
+/// An answer of a component schema.
+pub(super) fn answer_to(description: &str, schema: &str) -> ResponseBuilder {
     ResponseBuilder::new()
         .description(description)
         .header_ref("X-Request-Id", errors::header("RequestId"))
         .header_ref("Vary", errors::header("Vary"))
-        .content("application/json", Content::new(Some(raw(view.singular().reference(suffix)))))
+        .content("application/json", Content::new(Some(raw(reference(schema)))))
 }
 
-fn empty(description: &str) -> Response {
+pub(super) fn empty(description: &str) -> Response {
     ResponseBuilder::new().description(description).header_ref("X-Request-Id", errors::header("RequestId")).build()
 }
 

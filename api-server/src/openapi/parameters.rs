@@ -6,16 +6,17 @@
 use mainstay_crds::field::text::NO_NUL;
 use mainstay_crds::filter::Op;
 use mainstay_crds::name::Name;
-use mainstay_crds::schema::Field;
+use mainstay_crds::schema::{Collection, Field};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
 
 use super::{View, raw};
+use crate::query::bulk::MAX_AFFECTED;
 use crate::query::filter::MAX_VALUES;
 use crate::query::page::MAX_OFFSET;
-use crate::query::{RESERVED, include};
+use crate::query::{Context, RESERVED, include, upsert};
 
 /// Beyond this many paths only the shorter ones are listed.
 const MAX_INCLUDE_PATHS: usize = 200;
@@ -27,8 +28,7 @@ const CURSOR: &str = "^[A-Za-z0-9_-]+$";
 
 /// Parameters of a list.
 pub fn list(view: &View<'_>) -> Vec<Parameter> {
-    let mut parameters: Vec<Parameter> =
-        view.collection.fields.iter().filter(|field| !field.write_only).flat_map(filters).collect();
+    let mut parameters = all_filters(view);
     parameters.extend(sort(view));
     let limit = json!({ "type": "integer", "format": "int32", "minimum": 1, "maximum": view.page.max, "default": view.page.default });
     parameters.push(query("limit", "Most records on a page.", limit));
@@ -44,6 +44,29 @@ pub fn list(view: &View<'_>) -> Vec<Parameter> {
     let count = json!({ "type": "string", "enum": ["exact"] });
     parameters.push(query("count", "Counts all matches, as `meta.total`.", count));
     parameters
+}
+
+/// Parameters of a bulk change.
+pub fn bulk(view: &View<'_>) -> Vec<Parameter> {
+    let mut parameters = all_filters(view);
+    let schema = json!({ "type": "integer", "format": "int32", "minimum": 1, "maximum": MAX_AFFECTED });
+    let description = "How many records may pass the filters; when there are more, none is changed.";
+    parameters.push(builder("max_affected", description, schema).required(Required::True).build());
+    parameters
+}
+
+fn all_filters(view: &View<'_>) -> Vec<Parameter> {
+    view.collection.fields.iter().filter(|field| !field.write_only).flat_map(filters).collect()
+}
+
+/// `on_conflict`, where there is a unique key to name.
+pub fn on_conflict(view: &View<'_>) -> Option<Parameter> {
+    let visible = |collection: &Collection, field: usize| !collection.fields[field].write_only;
+    let context = Context { collection: view.collection, schema: view.schema, visible: &visible, page: view.page };
+    let names = upsert::names(context);
+    let description = "A unique key: the record that has the body's values of it is changed, as by a merge patch. The body must \
+        give them.";
+    (!names.is_empty()).then(|| query("on_conflict", description, json!({ "type": "string", "enum": names })))
 }
 
 /// `include`, where there is a reference to follow.

@@ -20,6 +20,7 @@ pub fn shared(components: ComponentsBuilder) -> ComponentsBuilder {
         .schema("ErrorDetail", raw(detail()))
         .schema("ProblemAnswer", raw(problem()))
         .schema("ListMeta", raw(list_meta()))
+        .schema("AffectedAnswer", raw(affected()))
         .schema("HealthAnswer", raw(envelope(object(&["status"], json!({ "status": { "type": "string" } })), &[])))
         .schema("ReadinessAnswer", raw(readiness()))
 }
@@ -56,7 +57,7 @@ pub fn of(components: ComponentsBuilder, view: &View<'_>) -> ComponentsBuilder {
 }
 
 /// `{"success":true,"data":…}` with required `meta` and optional `included`.
-fn envelope(data: Json, more: &[(&str, Json)]) -> Json {
+pub(super) fn envelope(data: Json, more: &[(&str, Json)]) -> Json {
     let mut required = vec!["success", "data"];
     let mut properties = Map::new();
     properties.insert("success".to_owned(), json!({ "type": "boolean", "description": "Always true here." }));
@@ -126,8 +127,15 @@ fn included(view: &View<'_>) -> Option<Json> {
     (!reached.is_empty()).then_some(schema)
 }
 
-fn object(required: &[&str], properties: Json) -> Json {
+pub(super) fn object(required: &[&str], properties: Json) -> Json {
     json!({ "type": "object", "required": required, "properties": properties })
+}
+
+fn affected() -> Json {
+    let number = json!({
+        "type": "integer", "format": "int32", "minimum": 0, "description": "How many records passed the filters.",
+    });
+    envelope(object(&["affected"], json!({ "affected": number })), &[])
 }
 
 fn list_meta() -> Json {

@@ -126,16 +126,23 @@ fn each_operation_lists_what_can_happen_there() {
     for (path, method, has, lacks) in [
         ("frees", "get", "200 400 401 406 414 431 503 504", "403 404 409 412 428"),
         ("frees", "post", "201 400 408 409 413 415", "204 403 404 412 422"),
-        ("frees/{id}", "put", "200 201 409 412", "204 403 404 422 428"),
-        ("frees/{id}", "patch", "200 404 412", "204 403 409 422 428"),
+        ("frees/{id}", "put", "200 201 204 409 412", "403 404 422 428"),
+        ("frees/{id}", "patch", "200 204 404 412", "403 409 422 428"),
         ("frees/{id}", "delete", "204 404 409 412", "200 403 408 413 422 428"),
         ("stricts/{id}", "delete", "204 403 428", "409"),
         ("stricts/{id}", "patch", "200 204 403 428", "409"),
         ("refers", "post", "201 422", "204"),
+        ("frees", "patch", "200 400 409 413 415", "201 204 403 404 412 422 428"),
+        ("frees", "delete", "200 400 409", "204 403 404 408 412 422 428"),
+        ("stricts", "patch", "200 403 428", "412"),
+        ("things", "post", "200 201 204 403 409 422", "404 428"),
+        ("things", "patch", "200 403 409 422", "428"),
+        ("batch", "post", "200 204 400 403 404 409 412 422 428", "201"),
         ("things/{id}", "patch", "409 422", "428"),
         ("things/{id}", "delete", "409 422", "428"),
     ] {
         let responses = &document["paths"][format!("/api/v1/{path}")][method]["responses"];
+        assert!(responses.is_object(), "{method} {path} is not there");
         for status in has.split(' ') {
             assert!(responses.get(status).is_some(), "{method} {path} lacks {status}");
         }
@@ -149,6 +156,12 @@ fn each_operation_lists_what_can_happen_there() {
 fn filters_are_typed_and_reserved_names_win() {
     let document = printed(&[("things", every_kind())]);
     let parameters = document["paths"]["/api/v1/things"]["get"]["parameters"].as_array().unwrap();
+    let bulk = document["paths"]["/api/v1/things"]["delete"]["parameters"].as_array().unwrap();
+    let filters = parameters.iter().filter(|parameter| bulk.contains(parameter)).count();
+    assert_eq!(filters + 1, bulk.len(), "a bulk change takes the filters of a list");
+    assert!(bulk.iter().any(|parameter| parameter["name"] == "max_affected" && parameter["required"] == true));
+    let upsert = &document["paths"]["/api/v1/things"]["post"]["parameters"][0];
+    assert_eq!((&upsert["name"], &upsert["schema"]["enum"]), (&json!("on_conflict"), &json!(["title"])));
     let find = |name: &str| parameters.iter().find(|parameter| parameter["name"] == name);
     let names: BTreeSet<_> = parameters.iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
     assert_eq!(names.len(), parameters.len(), "a parameter twice");

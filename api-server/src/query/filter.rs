@@ -14,10 +14,9 @@ use super::{Context, RESERVED};
 /// can be given once.
 pub const MAX_VALUES: usize = 100;
 
-/// The conjunction of all filter parameters; `None` without one.
-pub fn parse(params: &Params, context: Context<'_>, problems: &mut Problems) -> Option<Filter> {
+/// The conjunction of all parameters that are not among `known`; `None` without one.
+pub fn parse(params: &Params, known: &[&str], context: Context<'_>, problems: &mut Problems) -> Option<Filter> {
     let mut tests: Vec<(usize, Op, Vec<Operand>)> = Vec::new();
-    let known = ["sort", "limit", "offset", "cursor", "fields", "include", "count"];
     for (name, text) in params.pairs().filter(|(name, _)| !known.contains(name)) {
         params::at(name, problems, |problems| {
             let Some((field, op)) = resolve(name, context, problems) else { return };
@@ -39,7 +38,8 @@ pub fn parse(params: &Params, context: Context<'_>, problems: &mut Problems) -> 
 
 fn resolve(name: &str, context: Context<'_>, problems: &mut Problems) -> Option<(usize, Op)> {
     if RESERVED.contains(&name) {
-        problems.add("not_supported", format!("`{name}` is not supported yet"));
+        let when = if name == "q" { "supported yet" } else { "taken here" };
+        problems.add("not_supported", format!("`{name}` is not {when}"));
         return None;
     }
     let (field, op) = name.rsplit_once("__").unwrap_or((name, Op::Eq.name()));

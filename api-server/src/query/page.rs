@@ -35,7 +35,8 @@ pub fn count(text: &str, problems: &mut Problems) -> Option<bool> {
     None
 }
 
-fn within(text: &str, name: &str, low: u32, high: u32, problems: &mut Problems) -> Option<u32> {
+/// Reads a whole number within bounds.
+pub(super) fn within(text: &str, name: &str, low: u32, high: u32, problems: &mut Problems) -> Option<u32> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let value = text.parse::<u32>().ok().filter(|value| digits && (low..=high).contains(value));
     if value.is_none() {

@@ -224,3 +224,30 @@ fn a_single_read_takes_fields_and_include_alone() {
     assert!(none("").is_ok());
     assert_eq!(none("fields=title").unwrap_err()[0].path, "?fields");
 }
+
+#[test]
+fn bulk_changes_take_filters_and_a_bound() {
+    let schema = schema();
+    let visible = |collection: &Collection, field: usize| collection.fields[field].name.as_str() != "hidden";
+    let asked = |raw: &str| {
+        let context =
+            Context { collection: schema.get("things").unwrap(), schema: &schema, visible: &visible, page: LIMITS };
+        bulk::parse(raw, context)
+    };
+    let found = asked("max_affected=3&title=x").unwrap();
+    assert_eq!((found.max_affected, found.filter), (3, Some(test(TITLE, Op::Eq, vec![text("x")]))));
+    assert_eq!(asked("max_affected=10000").unwrap().filter, None);
+    for (raw, path, code) in [
+        ("", "?max_affected", "required"),
+        ("max_affected=0", "?max_affected", "out_of_range"),
+        ("max_affected=10001", "?max_affected", "out_of_range"),
+        ("max_affected=%2B1", "?max_affected", "out_of_range"),
+        ("max_affected=1&max_affected=1", "?max_affected", "given_twice"),
+        ("max_affected=1&limit=1", "?limit", "not_supported"),
+        ("max_affected=1&hidden=1", "?hidden", "unknown_parameter"),
+        ("max_affected=1&nope=1", "?nope", "unknown_parameter"),
+    ] {
+        let problems = asked(raw).unwrap_err();
+        assert_eq!((problems[0].path.as_str(), problems[0].code), (path, code), "{raw}");
+    }
+}

@@ -84,11 +84,20 @@ pub fn denied(ctx: &Ctx, collection: &Collection, action: Action) -> Error {
         Action::Update => "update",
         Action::Delete => "delete",
     };
+    refused(ctx, &format!("{verb} {}", collection.name))
+}
+
+/// The refusal of a caller who may write to no collection.
+pub fn denied_all(ctx: &Ctx) -> Error {
+    refused(ctx, "write anything")
+}
+
+fn refused(ctx: &Ctx, what: &str) -> Error {
     if ctx.caller == Caller::Anonymous {
-        let message = format!("{verb} {} needs a credential: send X-API-Key or Authorization: Bearer", collection.name);
+        let message = format!("{what} needs a credential: send X-API-Key or Authorization: Bearer");
         return Error::new(Code::Unauthenticated, message);
     }
-    Error::new(Code::Forbidden, format!("you may not {verb} {}", collection.name))
+    Error::new(Code::Forbidden, format!("you may not {what}"))
 }
 
 /// The refusal of a row that the caller may read but not change, or of what a change would make of it.

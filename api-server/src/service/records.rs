@@ -21,7 +21,12 @@ mod conflict;
 mod draft;
 mod include;
 mod references;
+mod step;
+mod unit;
+mod upsert;
 
+pub mod batch;
+pub mod bulk;
 pub mod create;
 pub mod delete;
 pub mod read;
@@ -56,17 +61,18 @@ pub struct Written {
 
 impl Service {
     fn target(&self, name: &str) -> Result<Target, Error> {
-        let schema = self.schema();
-        match schema.get(name).cloned() {
-            Some(collection) => Ok(Target { schema, collection }),
-            None => {
-                let names = schema.collections.iter().map(|collection| collection.name.as_str());
-                let hint = mainstay_crds::name::did_you_mean(name, names);
-                let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-                Err(Error::new(Code::NotFound, format!("there is no such collection{hint}")))
-            }
-        }
+        target_in(&self.schema(), name)
     }
+}
+
+fn target_in(schema: &Arc<Schema>, name: &str) -> Result<Target, Error> {
+    if let Some(collection) = schema.get(name).cloned() {
+        return Ok(Target { schema: Arc::clone(schema), collection });
+    }
+    let names = schema.collections.iter().map(|collection| collection.name.as_str());
+    let hint = mainstay_crds::name::did_you_mean(name, names);
+    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    Err(Error::new(Code::NotFound, format!("there is no such collection{hint}")))
 }
 
 /// Positions of the fields that the caller may see.
@@ -163,13 +169,24 @@ fn no_parameters(raw: &str) -> Result<(), Error> {
 }
 
 impl Service {
-    /// Whether the caller may create at all: asked before a body is read.
-    pub fn may_create(&self, ctx: &Ctx, name: &str) -> Result<(), Error> {
-        access::require(ctx, &self.target(name)?.collection, Action::Create).map(drop)
+    /// Whether the caller may create at all, or by `on_conflict` change: asked before a body is read.
+    pub fn may_create(&self, ctx: &Ctx, name: &str, raw: &str) -> Result<(), Error> {
+        create::Grants::of(ctx, &self.target(name)?, raw).map(drop)
     }
 
     /// Whether the caller may replace or patch at all: asked before a body is read.
     pub fn may_update(&self, ctx: &Ctx, name: &str, method: update::Method) -> Result<(), Error> {
         update::grants(ctx, &self.target(name)?, method).map(drop)
+    }
+
+    /// Whether the caller may write anything at all: asked before a body is read that may be about any collection.
+    pub fn may_write(&self, ctx: &Ctx) -> Result<(), Error> {
+        let writes = [Action::Create, Action::Update, Action::Delete];
+        let schema = self.schema();
+        let mut all = schema.collections.iter().flat_map(|collection| writes.map(|action| (collection, action)));
+        if all.any(|(collection, action)| access::grant(ctx, collection, action) != access::Grant::Nothing) {
+            return Ok(());
+        }
+        Err(access::denied_all(ctx))
     }
 }

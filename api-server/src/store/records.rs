@@ -15,11 +15,13 @@ use super::error::Error;
 
 mod delete;
 mod insert;
+mod lock;
 mod select;
 mod update;
 
 pub use delete::{delete, referrers};
-pub use insert::{insert, insert_sql, taken_by};
+pub use insert::{holder, insert, insert_sql};
+pub use lock::{lock, select_locked};
 pub use select::{Rows, Select, count, exists_where, select, select_record};
 pub use update::{set_null, update};
 

@@ -42,7 +42,8 @@ pub(super) fn transaction<T, E>(
     body: impl Fn(&mut Conn) -> Result<T, Abort<E>>,
 ) -> Result<T, Abort<E>> {
     conn.batch(match conn.dialect() {
-        Dialect::Postgres => "BEGIN",
+        // Whatever the role's default is: each statement sees what was committed before it.
+        Dialect::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
         // There is one writer: it takes its lock at once, so that no statement meets another process's.
         Dialect::Sqlite => "BEGIN IMMEDIATE",
     })?;

@@ -68,3 +68,23 @@ fn hidden() {
 fn http() {
     scenario("http");
 }
+
+#[test]
+fn batch() {
+    scenario("batch");
+}
+
+#[test]
+fn upsert() {
+    scenario("upsert");
+}
+
+#[test]
+fn bulk() {
+    scenario("bulk");
+}
+
+#[test]
+fn prefer() {
+    scenario("prefer");
+}

@@ -9,6 +9,7 @@ use mainstay_e2e::database::Database;
 use mainstay_e2e::server::{ADMIN_KEY, Server};
 use reqwest::blocking::Client;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// Texts that have broken other servers.
 const TEXTS: &[&str] = &[
@@ -154,6 +155,84 @@ fn bodies_that_are_too_much() {
                 assert_eq!(answer["details"].as_array().unwrap().len(), 1000);
             }
         }
+    });
+}
+
+#[test]
+fn every_text_in_every_place_of_a_batch() {
+    on_both(|server, _| {
+        let made = server.admin.post("/api/v1/accounts", &json!({ "name": "hostile", "balance": "1" }));
+        let id = &made.body["data"]["id"];
+        for text in TEXTS.iter().chain(&["$0.id", "$0.name", "$1.id", "$00.id", "$0.secret", "$999999999.id"]) {
+            let operations = [
+                json!({ "op": text, "collection": "accounts" }),
+                json!({ "op": "create", "collection": text }),
+                json!({ "op": "update", "collection": "accounts", "id": text, "data": {} }),
+                json!({ "op": "update", "collection": "accounts", "id": id, "data": text }),
+                json!({ "op": "update", "collection": "accounts", "id": id, "data": { *text: text } }),
+                json!({ "op": "update", "collection": "accounts", "id": id, "increment": { "balance": text } }),
+                json!({ "op": "update", "collection": "accounts", "id": id, "increment": { *text: 1 } }),
+                json!({ "op": "update", "collection": "accounts", "id": id, "data": {}, "if": { "name": text } }),
+                json!({ "op": "update", "collection": "accounts", "id": id, "data": {}, "if": { *text: text } }),
+                json!({ "op": "update", "collection": "accounts", "id": id, "data": {}, "if": text, "version": text }),
+                json!({ "op": "upsert", "collection": "accounts", "on_conflict": text, "data": {} }),
+                json!({ "op": "upsert", "collection": "accounts", "on_conflict": "name", "data": { "name": text } }),
+                json!({ "op": "delete", "collection": "accounts", "id": text, *text: text }),
+            ];
+            for operation in operations {
+                // Behind another one, so that references have something to lead to.
+                let first = json!({ "op": "create", "collection": "owners", "data": { "name": "first" } });
+                let answer = server.admin.post("/api/v1/batch", &json!({ "operations": [first, operation] }));
+                judge(&operation.to_string(), answer.status, &answer.body);
+            }
+            for path in ["/api/v1/accounts", "/api/v1/notes"] {
+                let upsert = [("on_conflict", *text)];
+                let answer = server.admin.send(reqwest::Method::POST, path, &upsert, Some(&json!({ "name": text })));
+                let answer = answer.unwrap();
+                judge(&format!("{path} {text}"), answer.status, &answer.body);
+                let bulk = [("max_affected", *text), ("name", text)];
+                let answer = server.admin.send(reqwest::Method::PATCH, path, &bulk, Some(&json!({ "name": text })));
+                let answer = answer.unwrap();
+                judge(&format!("{path} {text}"), answer.status, &answer.body);
+                assert_eq!(answer.status, 400, "{text}");
+            }
+        }
+    });
+}
+
+#[test]
+fn batches_that_are_too_much() {
+    on_both(|server, _| {
+        let create = |name: &str| json!({ "op": "create", "collection": "owners", "data": { "name": name } });
+        let many = |count: usize| json!({ "operations": vec![create("x"); count] });
+        let answer = server.admin.post("/api/v1/batch", &many(1000));
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.body["data"]["results"].as_array().unwrap().len(), 1000);
+        assert_eq!(server.admin.post("/api/v1/batch", &many(1001)).status, 400);
+        // A short reference may stand for much: a text of 100 kB, a thousand times.
+        let long =
+            json!({ "op": "create", "collection": "things", "data": { "label": "x", "free": "a".repeat(100_000) } });
+        let extra = json!({ "all": vec!["$0.free"; 1000] });
+        let again = json!({ "op": "create", "collection": "things", "data": { "label": "y", "extra": extra } });
+        let answer = server.admin.post("/api/v1/batch", &json!({ "operations": [long, again] }));
+        assert_eq!((answer.status, &answer.body["details"][0]["code"]), (422, &json!("too_long")), "{}", answer.body);
+        // Deep, and with more leaves than a filter has.
+        let deep = (0..200).fold(json!("$0.id"), |inner, _| json!([inner]));
+        let deep = json!({ "op": "create", "collection": "things", "data": { "label": "z", "extra": { "a": deep } } });
+        let answer = server.admin.post("/api/v1/batch", &json!({ "operations": [deep] }));
+        assert_eq!(answer.status, 400, "{}", answer.body);
+        let leaves = json!({ "or": vec![json!({ "name": "x" }); 101] });
+        let wide = json!({ "op": "update", "collection": "owners", "id": Uuid::from_u128(7).to_string(), "data": {}, "if": leaves });
+        let answer = server.admin.post("/api/v1/batch", &json!({ "operations": [wide] }));
+        assert_eq!(answer.status, 400, "{}", answer.body);
+        // More than a bulk change may be about is not changed.
+        let bulk = |count: &str| {
+            let path = format!("/api/v1/owners?max_affected={count}");
+            server.admin.send(reqwest::Method::DELETE, &path, &[], None).unwrap()
+        };
+        assert_eq!(bulk("999").status, 409);
+        let gone = bulk("1000");
+        assert_eq!((gone.status, &gone.body["data"]["affected"]), (200, &json!(1000)), "{}", gone.body);
     });
 }
 

@@ -1,6 +1,7 @@
 //! The server as a program: one test binary, one file a concern.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod batch;
 mod cli;
 mod compression;
 mod conformance;

@@ -9,7 +9,7 @@ use reqwest::blocking::{Client, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-const OPERATIONS: u32 = 600;
+const OPERATIONS: u32 = 1000;
 const WRITERS: i64 = 8;
 const ROUNDS: i64 = 15;
 
@@ -70,7 +70,12 @@ fn random_operations_agree_with_the_model() {
         let mut model: BTreeMap<Uuid, Thing> = BTreeMap::new();
         for step in 0..OPERATIONS {
             let context = format!("seed {seed}, step {step}");
-            operate(api, &mut random, &mut model, &context);
+            match random.below(9) {
+                0..5 => operate(api, &mut random, &mut model, &context),
+                5 => batch(api, &mut random, &mut model, &context),
+                6 => upsert(api, &mut random, &mut model, &context),
+                _ => bulk(api, &mut random, &mut model, &context),
+            }
             if step % 20 == 0 {
                 compare(api, &mut random, &model, &context);
             }
@@ -80,7 +85,7 @@ fn random_operations_agree_with_the_model() {
 }
 
 fn operate(api: &Api, random: &mut Random, model: &mut BTreeMap<Uuid, Thing>, context: &str) {
-    let id = Uuid::from_u128(0x7000_8000_0000_0000_0001 + u128::from(random.below(40)));
+    let id = some_id(random);
     let label = format!("label {}", random.below(1000));
     let slug = (random.below(3) > 0).then(|| format!("slug-{}", random.below(25)));
     let count = (random.below(4) > 0).then(|| i64::try_from(random.below(20)).unwrap());
@@ -140,6 +145,92 @@ fn operate(api: &Api, random: &mut Random, model: &mut BTreeMap<Uuid, Thing>, co
         }
     };
     assert_eq!(status, expected, "{context}: {id}");
+}
+
+fn some_id(random: &mut Random) -> Uuid {
+    Uuid::from_u128(0x7000_8000_0000_0000_0001 + u128::from(random.below(40)))
+}
+
+/// What an upsert by slug makes of the model; its body.
+fn upserted(random: &mut Random, model: &mut BTreeMap<Uuid, Thing>) -> (Value, bool) {
+    let slug = format!("slug-{}", random.below(25));
+    let label = format!("upserted {}", random.below(1000));
+    let count = i64::try_from(random.below(20)).unwrap();
+    let holder = model.iter().find(|(_, thing)| thing.slug.as_ref() == Some(&slug)).map(|(id, _)| *id);
+    // Random, so that no deleted record's id is taken again by chance alone.
+    let id = holder.unwrap_or_else(|| {
+        (0..).map(|_| some_id(random)).take(100).find(|id| !model.contains_key(id)).unwrap_or_default()
+    });
+    let body = json!({ "id": id.to_string(), "label": label, "slug": slug, "count": count });
+    let version = model.get(&id).map_or(1, |thing| thing.version + 1);
+    model.insert(id, Thing { version, label, slug: Some(slug), count: Some(count) });
+    (body, holder.is_none())
+}
+
+fn upsert(api: &Api, random: &mut Random, model: &mut BTreeMap<Uuid, Thing>, context: &str) {
+    let (body, created) = upserted(random, model);
+    let answer = api.send("POST", "things?on_conflict=slug", Some(&body), None);
+    assert_eq!(answer.status().as_u16(), if created { 201 } else { 200 }, "{context}: {body}");
+}
+
+/// An increment, an upsert and a delete: all of them, or with the status of the first that fails none.
+fn batch(api: &Api, random: &mut Random, model: &mut BTreeMap<Uuid, Thing>, context: &str) {
+    let (id, gone, by) = (some_id(random), some_id(random), i64::try_from(random.below(11)).unwrap() - 7);
+    let mut next = model.clone();
+    let mut expected = match next.get_mut(&id) {
+        None => 404,
+        Some(thing) => match thing.count.map(|count| count + by) {
+            Some(sum) if sum >= -5 => {
+                *thing = Thing { count: Some(sum), version: thing.version + 1, ..thing.clone() };
+                200
+            }
+            _ => 422,
+        },
+    };
+    let (data, _) = upserted(random, &mut next);
+    if next.remove(&gone).is_none() && expected == 200 {
+        expected = 404;
+    }
+    let operations = json!({ "operations": [
+        { "op": "update", "collection": "things", "id": id.to_string(), "increment": { "count": by } },
+        { "op": "upsert", "collection": "things", "on_conflict": "slug", "data": data },
+        { "op": "delete", "collection": "things", "id": gone.to_string() },
+    ] });
+    let answer = api.send("POST", "batch", Some(&operations), None);
+    assert_eq!(answer.status().as_u16(), expected, "{context}: {operations}: {}", answer.text().unwrap());
+    if expected == 200 {
+        *model = next;
+    }
+}
+
+/// A change or the end of all records with a count in a range, unless they are more than expected.
+fn bulk(api: &Api, random: &mut Random, model: &mut BTreeMap<Uuid, Thing>, context: &str) {
+    let least = i64::try_from(random.below(20)).unwrap();
+    let most = least + 1;
+    let range = least..=most;
+    let passes = |thing: &Thing| thing.count.is_some_and(|count| range.contains(&count));
+    let number = model.values().filter(|thing| passes(thing)).count();
+    let path = format!("things?count__gte={least}&count__lte={most}&max_affected=3");
+    let label = format!("bulk {least}");
+    let deletes = random.below(4) == 0;
+    let answer = match deletes {
+        true => api.send("DELETE", &path, None, None),
+        false => api.send("PATCH", &path, Some(&json!({ "label": label })), None),
+    };
+    assert_eq!(answer.status().as_u16(), if number > 3 { 409 } else { 200 }, "{context}: {path}");
+    if number > 3 {
+        return;
+    }
+    let body: Value = answer.json().unwrap();
+    assert_eq!(body["data"]["affected"], json!(number), "{context}: {path}");
+    if deletes {
+        model.retain(|_, thing| !passes(thing));
+        return;
+    }
+    for thing in model.values_mut().filter(|thing| passes(thing)) {
+        thing.label.clone_from(&label);
+        thing.version += 1;
+    }
 }
 
 /// A filtered, sorted walk over everything equals the model's.

@@ -40,7 +40,7 @@ pub fn run(client: &Client, base: &str, text: &str) -> String {
         let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         writeln!(out, "< {}", response.status().as_u16()).unwrap();
         etag = header("etag").unwrap_or_default();
-        for name in ["etag", "location", "allow", "link", "retry-after", "www-authenticate"] {
+        for name in ["etag", "location", "allow", "link", "retry-after", "www-authenticate", "preference-applied"] {
             if let Some(value) = header(name) {
                 writeln!(out, "< {name}: {}", mask(&value)).unwrap();
             }

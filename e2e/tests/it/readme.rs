@@ -35,6 +35,11 @@ fn the_walk_works_when_pasted() {
             "\"path\":\"/volume\"",
             "\"status\":\"closed\"",
             "HTTP/1.1 412 Precondition Failed",
+            "HTTP/1.1 200 OK",
+            "{\"results\":[{\"status\":200,\"data\":{\"id\":",
+            "\"balance\":\"15.00\"",
+            "\"balance\":\"10.00\"",
+            "{\"status\":201,\"data\":{\"id\":",
             "createMarket",
         ] {
             let at = rest.find(promised).unwrap_or_else(|| panic!("{kind}: `{promised}` does not follow:\n{text}"));

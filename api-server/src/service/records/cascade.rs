@@ -42,13 +42,13 @@ impl Effects {
     }
 }
 
-/// Deletes the record and carries out every `onDelete` that follows from it.
-pub fn delete(conn: &mut Conn, ctx: &Ctx, target: &Target, id: Uuid) -> Tx<()> {
+/// Deletes the records and carries out every `onDelete` that follows from it.
+pub fn delete(conn: &mut Conn, ctx: &Ctx, target: &Target, ids: &[Uuid]) -> Tx<()> {
     let Target { schema, collection } = target;
     let mut effects = Effects::default();
-    effects.delete.insert((collection.name.to_string(), id));
+    effects.delete.extend(ids.iter().map(|id| (collection.name.to_string(), *id)));
     // A list of what is still to be followed, not recursion: a chain of references may be as long as the limit.
-    let mut ahead = vec![(Arc::clone(collection), vec![id])];
+    let mut ahead = vec![(Arc::clone(collection), ids.to_vec())];
     while let Some((collection, ids)) = ahead.pop() {
         ahead.extend(follow(conn, schema, &collection, &ids, &mut effects)?);
     }

@@ -6,7 +6,7 @@ use mainstay_crds::{Problems, Value};
 use super::draft::Record;
 use super::{Target, Tx, id_of};
 use crate::service::{Code, Error};
-use crate::store::records::{exists_where, taken_by};
+use crate::store::records::{exists_where, holder};
 use crate::store::{self, Conn};
 
 /// The taken keys of `record` as problems below `path`: all keys of a new record, those of a stored one that the
@@ -25,20 +25,26 @@ pub fn explain(
         before.is_none_or(|before| key.condition.is_some() || key.fields.iter().any(|f| before[*f] != record[*f]))
     };
     let mut problems = Problems::new();
-    let mut taken = |field: usize, message: String| {
-        let mut here = Problems::at(format!("{path}/{}", collection.fields[field].name));
-        here.add("taken", message);
-        problems.extend(here.into_vec());
-    };
     if created && !exists_where(conn, collection, schema, &[id_of(record)], None)?.is_empty() {
-        taken(ID, "the id is taken".to_owned());
+        problems.extend(at(collection, ID, path, "the id is taken".to_owned()).into_vec());
     }
     for key in collection.unique.iter().filter(|key| touched(key)) {
-        if taken_by(conn, collection, schema, key, record, created)? {
-            taken(key.fields[0], message(collection, key));
+        if holder(conn, collection, schema, key, record, created)?.is_some() {
+            problems.extend(taken(collection, key, path).into_vec());
         }
     }
     Ok(problems)
+}
+
+/// That another record has this key.
+pub fn taken(collection: &Collection, key: &UniqueKey, path: &str) -> Problems {
+    at(collection, key.fields[0], path, message(collection, key))
+}
+
+fn at(collection: &Collection, field: usize, path: &str, message: String) -> Problems {
+    let mut here = Problems::at(format!("{path}/{}", collection.fields[field].name));
+    here.add("taken", message);
+    here
 }
 
 /// The refusal for these problems, or a new try when there are none left.

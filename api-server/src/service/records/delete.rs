@@ -1,15 +1,15 @@
 //! Delete one record, with what its referrers ask for.
 
-use std::sync::Arc;
-
 use uuid::Uuid;
 
 use super::access::{self, Action, Grant};
-use super::update::{find, require_condition};
+use super::step::Step;
+use super::unit::{self, Done, Witness};
+use super::update::require_condition;
 use super::version::{OTHER_STATE, Preconditions};
-use super::{Target, Tx, cascade, covers, no_parameters, parse_id, version_of};
+use super::{Target, Tx, cascade, no_parameters, parse_id, version_of};
 use crate::service::{Ctx, Error, Service};
-use crate::store::{self, Abort, Conn, records};
+use crate::store::Conn;
 
 /// `DELETE /api/v1/{collection}/{id}`.
 ///
@@ -28,12 +28,8 @@ pub async fn delete(
     let id = parse_id(id)?;
     no_parameters(raw)?;
     require_condition(&target, conditions)?;
-    let job = Arc::new(Delete { ctx: ctx.clone(), target, grant, id, conditions: conditions.clone() });
-    let first = Arc::clone(&job);
-    match service.store.write(move |conn| first.run(conn)).await {
-        Err(Abort::Store(store::Error::OutcomeUnknown)) => job.look_up(service).await,
-        outcome => Ok(outcome?),
-    }
+    let job = Delete { ctx: ctx.clone(), target, grant, id, conditions: conditions.clone() };
+    unit::work(service, false, move |conn, _| job.run(conn)).await
 }
 
 struct Delete {
@@ -45,31 +41,21 @@ struct Delete {
 }
 
 impl Delete {
-    fn run(&self, conn: &mut Conn) -> Tx<()> {
+    fn run(&self, conn: &mut Conn) -> Tx<Done<()>> {
         let Delete { ctx, target, grant, id, conditions } = self;
-        let Some(stored) = find(conn, ctx, target, *id)? else {
+        let step = Step { ctx, target, path: "", look: false };
+        let Some(stored) = step.find(conn, *id)? else {
             return Err(match conditions.if_match {
                 Some(_) => Error::precondition("there is no such record"),
                 None => Error::no_record(target.collection.name.as_str()),
             }
             .into());
         };
-        if !covers(conn, target, grant, *id)? {
-            return Err(access::forbidden_row(&target.collection).into());
-        }
+        step.require(conn, Action::Delete, grant, &[*id])?;
         if !conditions.allow(Some(version_of(&stored))) {
             return Err(Error::precondition(OTHER_STATE).into());
         }
-        cascade::delete(conn, ctx, target, *id)
-    }
-
-    /// After a commit whose outcome is unknown: the record is gone, or it stays unknown.
-    async fn look_up(self: Arc<Self>, service: &Service) -> Result<(), Error> {
-        let found =
-            service.read(move |conn| match records::select_record(conn, &self.target.collection, self.id, false)? {
-                None => Ok(()),
-                Some(_) => Err(store::Error::OutcomeUnknown.into()),
-            });
-        found.await.map_err(|_| store::Error::OutcomeUnknown.into())
+        cascade::delete(conn, ctx, target, &[*id])?;
+        Ok(((), Some(Witness::deleted(&target.collection, *id))))
     }
 }

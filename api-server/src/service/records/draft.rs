@@ -6,12 +6,15 @@
 use mainstay_crds::filter::eval::eval;
 use mainstay_crds::name::did_you_mean;
 use mainstay_crds::schema::{CREATED_AT, Collection, DefaultValue, Field, ID, SYSTEM_FIELDS, UPDATED_AT, VERSION};
+use mainstay_crds::sql::ColumnType;
 use mainstay_crds::{Problem, Problems, Value};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use super::access::{may_read, may_write};
 use crate::service::{Code, Ctx, Error};
+
+pub mod increment;
 
 /// At most this many problems come with the nearest name.
 const MAX_HINTS: usize = 100;
@@ -36,6 +39,9 @@ pub fn create(
     id: Option<Uuid>,
     problems: &mut Problems,
 ) -> Record {
+    if id.is_some_and(|id| id.is_nil() || id.is_max()) {
+        problems.add("invalid", "an id is any UUID but nil and max");
+    }
     refuse_unknown(collection, body, problems);
     let mut record = Vec::with_capacity(collection.fields.len());
     record.push(Value::Uuid(new_id(collection, body, id, problems)));
@@ -88,6 +94,22 @@ pub fn patch(
     let merged: Map<String, Json> =
         body.iter().map(|(name, json)| (name.clone(), merged(collection, name, json, stored))).collect();
     change(ctx, collection, &merged, stored, problems, |_, old, _| old.clone())
+}
+
+/// What is wrong with the members of a change whatever the stored record holds. What depends on that is left to
+/// [`replace`] and [`patch`], on the locked row.
+pub fn preview(ctx: &Ctx, collection: &Collection, body: &Map<String, Json>, problems: &mut Problems) {
+    refuse_unknown(collection, body, problems);
+    for field in &collection.fields {
+        let Some(json) = body.get(field.name.as_str()) else { continue };
+        problems.within(&field.name, |problems| {
+            if !may_write(ctx, field) && !may_read(ctx, field) {
+                problems.add("forbidden", format!("you may not write `{}`", field.name));
+            } else if !merges(field, json) {
+                read(field, json, problems);
+            }
+        });
+    }
 }
 
 /// The rules between fields that the record breaks. Only false breaks a rule.
@@ -249,6 +271,11 @@ fn merged(collection: &Collection, name: &str, patch: &Json, stored: &[Value<'st
         }
         _ => patch.clone(),
     }
+}
+
+/// Whether a patch may keep a part of the stored value.
+fn merges(field: &Field, patch: &Json) -> bool {
+    matches!(field.kind.column(), ColumnType::Json) && patch.is_object()
 }
 
 /// RFC 7396, section 2.

@@ -155,6 +155,11 @@ impl Page {
     }
 }
 
-fn context<'a>(service: &Service, target: &'a Target, visible: &'a dyn Fn(&Collection, usize) -> bool) -> Context<'a> {
+/// What a query string is read against.
+pub(super) fn context<'a>(
+    service: &Service,
+    target: &'a Target,
+    visible: &'a dyn Fn(&Collection, usize) -> bool,
+) -> Context<'a> {
     Context { collection: &target.collection, schema: &target.schema, visible, page: service.page }
 }

@@ -10,7 +10,7 @@ use mainstay_crds::schema::{Collection, ID, Schema, UniqueKey};
 use mainstay_crds::sql::Sql;
 use uuid::Uuid;
 
-use super::{column_type, from, push_filter};
+use super::{column_type, from, push_column, push_filter, query_ids};
 use crate::store::conn::Conn;
 use crate::store::error::Error;
 
@@ -35,23 +35,23 @@ pub fn insert(conn: &mut Conn, collection: &Collection, record: &[Value<'static>
     Ok(conn.execute(insert_sql(collection, record))? == 1)
 }
 
-/// Whether a record holds this unique key's values: which key it was, for the message. One of the same id counts only
-/// when `record` is new.
-pub fn taken_by(
+/// The record that holds this unique key's values. One of the same id counts only when `record` is new.
+pub fn holder(
     conn: &mut Conn,
     collection: &Collection,
     schema: &Schema,
     key: &UniqueKey,
     record: &[Value<'static>],
     new: bool,
-) -> Result<bool, Error> {
+) -> Result<Option<Uuid>, Error> {
     let takes_part = key.condition.as_ref().is_none_or(|filter| eval(filter, collection, record) == Some(true));
     let values: Option<Vec<_>> = key.fields.iter().map(|field| record.get(*field).filter(|v| !v.is_null())).collect();
-    let (true, Some(values), Some(Value::Uuid(own))) = (takes_part, values, record.get(ID)) else { return Ok(false) };
+    let (true, Some(values), Some(Value::Uuid(own))) = (takes_part, values, record.get(ID)) else { return Ok(None) };
     let own = if new { Uuid::nil() } else { *own };
     let dialect = conn.dialect();
     let mut sql = Sql::new();
-    from(collection, sql.push("SELECT 1"));
+    push_column(collection, ID, sql.push("SELECT "));
+    from(collection, &mut sql);
     sql.push(" WHERE id <> ").bind(column_type(collection, ID), Value::Uuid(own));
     for (field, value) in key.fields.iter().zip(values) {
         let value = match value {
@@ -65,10 +65,5 @@ pub fn taken_by(
     if let Some(filter) = &key.condition {
         push_filter(filter, collection, schema, dialect, sql.push(" AND "));
     }
-    let mut taken = false;
-    conn.query(sql, |_| {
-        taken = true;
-        Ok(())
-    })?;
-    Ok(taken)
+    Ok(query_ids(conn, sql, false)?.pop())
 }

@@ -238,7 +238,7 @@ fn range_sql(
     }
 }
 
-fn push_select(collection: &Collection, selected: &[usize], sql: &mut Sql) {
+pub(super) fn push_select(collection: &Collection, selected: &[usize], sql: &mut Sql) {
     sql.push("SELECT ");
     for (index, position) in selected.iter().enumerate() {
         sql.push(if index == 0 { "" } else { ", " });

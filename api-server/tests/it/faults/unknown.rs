@@ -114,6 +114,17 @@ fn close(one: &TcpStream, other: &TcpStream) {
     }
 }
 
+const BATCH: &str = "/api/v1/batch";
+
+/// A batch that makes a note and changes another one.
+fn operations(path: &str) -> Json {
+    let id = path.rsplit('/').next().unwrap();
+    json!({ "operations": [
+        { "op": "create", "collection": "notes", "data": note("six") },
+        { "op": "update", "collection": "notes", "id": id, "data": note("seven") },
+    ] })
+}
+
 /// A server behind a relay, and another that always reaches the database.
 fn scene() -> (Documents, Relay, Server, Server) {
     let documents = Documents::new();
@@ -143,6 +154,20 @@ fn a_commit_without_an_answer_is_looked_up() {
     assert_eq!(send(&server.admin, Method::PUT, &path, Some(&note("five"))).status, 200);
     relay.assert_cut();
     assert_eq!(direct.admin.get(&path, &[]).body["data"]["version"], 3, "each once");
+    relay.cut(Cut::Commit, false);
+    let batch = send(&server.admin, Method::POST, BATCH, Some(&operations(&path)));
+    relay.assert_cut();
+    assert_eq!(
+        (batch.status, &batch.body["data"]["results"][1]["data"]["title"]),
+        (200, &json!("seven")),
+        "{}",
+        batch.body
+    );
+    relay.cut(Cut::Commit, false);
+    let bulk = send(&server.admin, Method::PATCH, &format!("{NOTES}?title=six&max_affected=5"), Some(&note("eight")));
+    relay.assert_cut();
+    assert_eq!((bulk.status, &bulk.body["data"]), (200, &json!({ "affected": 1 })), "{}", bulk.body);
+    assert_eq!(direct.admin.get(&path, &[]).body["data"]["version"], 4, "each once");
     relay.cut(Cut::Commit, false);
     assert_eq!(send(&server.admin, Method::DELETE, &path, None).status, 204);
     relay.assert_cut();
@@ -180,7 +205,15 @@ fn a_commit_that_never_arrived_is_not_told_as_done() {
     let (_documents, relay, server, direct) = scene();
     let path = make(&server, "one");
     let (two, many) = (note("two"), json!([note("three"), note("four")]));
-    let cases = [(Method::POST, NOTES, Some(&many)), (Method::PATCH, &path, Some(&two)), (Method::DELETE, &path, None)];
+    let (batch, bulk) = (operations(&path), format!("{NOTES}?max_affected=5"));
+    let cases = [
+        (Method::POST, NOTES, Some(&many)),
+        (Method::PATCH, &path, Some(&two)),
+        (Method::DELETE, &path, None),
+        (Method::POST, BATCH, Some(&batch)),
+        (Method::PATCH, &bulk, Some(&two)),
+        (Method::DELETE, &bulk, None),
+    ];
     for (method, path, body) in cases {
         relay.cut(Cut::BeforeCommit, false);
         let answer = send(&server.admin, method, path, body);

@@ -195,3 +195,42 @@ fn fields_that_may_not_be_written_are_forbidden_and_the_rest_is_invalid() {
     assert_eq!(refusal(vec![problem("forbidden")]).code, Code::Forbidden);
     assert_eq!(refusal(vec![problem("forbidden"), problem("required")]).code, Code::ValidationError);
 }
+
+#[test]
+fn increments_keep_the_bounds_of_their_fields() {
+    let schema = schema();
+    let (things, ctx) = (schema.get("things").unwrap(), Ctx { caller: Caller::Admin, now: NOW });
+    let codes = |problems: Problems| problems.into_vec().iter().map(|p| format!("{} {}", p.path, p.code)).collect();
+    let added = |json: Json| -> Result<Record, Vec<String>> {
+        let mut problems = Problems::new();
+        let increments = increment::parse(&ctx, things, &json, &Map::new(), &mut problems);
+        if !problems.is_empty() {
+            return Err(codes(problems));
+        }
+        let mut record = stored();
+        increment::apply(things, &mut record, &increments, &mut problems);
+        if problems.is_empty() { Ok(record) } else { Err(codes(problems)) }
+    };
+    assert_has(
+        &added(json!({ "rank": 2, "pay": -100.0 })).unwrap(),
+        &[("rank", Value::Integer(7)), ("pay", Value::Integer(0))],
+    );
+    for (json, problem) in [
+        (json!({ "rank": 9_007_199_254_740_991_i64 }), "/rank integer_out_of_range"),
+        (json!({ "rank": 0.5 }), "/rank not_integral"),
+        (json!({ "rank": "1" }), "/rank wrong_type"),
+        (json!({ "rank": null }), "/rank wrong_type"),
+        (json!({ "title": 1 }), "/title not_a_number"),
+        (json!({ "slug": 1 }), "/slug read_only"),
+        (json!({ "version": 1 }), "/version read_only"),
+        (json!({ "nope": 1 }), "/nope unknown_field"),
+        (json!([1]), " wrong_type"),
+    ] {
+        assert_eq!(added(json.clone()).unwrap_err()[0], problem, "{json}");
+    }
+    // Whoever may not read a field would learn of it by the bounds.
+    let ctx = Ctx { caller: Caller::Anonymous, now: NOW };
+    let mut problems = Problems::new();
+    increment::parse(&ctx, things, &json!({ "pay": 1 }), &Map::new(), &mut problems);
+    assert_eq!(codes(problems), ["/pay forbidden"]);
+}
