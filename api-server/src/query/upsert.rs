@@ -60,7 +60,7 @@ pub fn key(text: &str, context: Context<'_>, problems: &mut Problems) -> Option<
 /// The keys that can be named, as a hint; `None` when there is none.
 fn declared(context: Context<'_>) -> Option<String> {
     let names = names(context);
-    (!names.is_empty()).then(|| format!("there are {}", names.join("; ")))
+    (!names.is_empty()).then(|| format!("the unique keys are {}", names.join("; ")))
 }
 
 /// Every key that can be named by one who sees what `context` shows.

@@ -50,6 +50,11 @@ fn count(statuses: &[u16], status: u16) -> usize {
     statuses.iter().filter(|found| **found == status).count()
 }
 
+/// A slow machine may turn away a few, with 503, and has changed nothing for them.
+fn assert_few(busy: usize, statuses: &[u16]) {
+    assert!(busy * 20 <= statuses.len(), "{busy} of {} were turned away", statuses.len());
+}
+
 /// A pair of different accounts and an amount in cents, other ones for each client and round.
 fn pick(client: u64, round: u64) -> (u64, u64, u64) {
     let mixed = (client * ROUNDS + round + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
@@ -67,7 +72,7 @@ fn audit(caller: &Caller) -> usize {
     let accounts = caller.walk("/api/v1/accounts", &[("limit", "200")]);
     let balances: Vec<i64> = accounts.iter().map(|account| cents(&account["balance"])).collect();
     assert!(balances.iter().all(|balance| *balance >= 0), "{balances:?}");
-    assert_eq!(balances.iter().sum::<i64>(), 100_00 * i64::try_from(ACCOUNTS).unwrap(), "{balances:?}");
+    assert_eq!(balances.iter().sum::<i64>(), 10_000 * i64::try_from(ACCOUNTS).unwrap(), "{balances:?}");
     caller.walk("/api/v1/transfers", &[("limit", "200")]).len()
 }
 
@@ -89,7 +94,7 @@ fn money_moves_and_none_is_made() {
         });
         let (done, short, busy) = (count(&statuses, 200), count(&statuses, 412), count(&statuses, 503));
         assert_eq!(statuses.len(), done + short + busy, "{statuses:?}");
-        assert!(busy * 20 <= statuses.len(), "{busy} of {} were turned away", statuses.len());
+        assert_few(busy, &statuses);
         assert!(done > 50, "too few went through to tell anything: {done}");
         assert_eq!(audit(&server.admin), done, "one transfer for each batch that was answered 200");
         let moves = server.admin.walk("/api/v1/accounts", &[]);
@@ -121,7 +126,7 @@ fn batches_with_references_and_upserts_among_them() {
         let (short, busy) = (count(&statuses, 422), count(&statuses, 503));
         assert_eq!(statuses.len(), done + short + busy, "{statuses:?}");
         // Rows that are found on the way are not locked in order: a deadlock may outlast its five tries.
-        assert!(busy * 20 <= statuses.len(), "{busy} of {} were turned away", statuses.len());
+        assert_few(busy, &statuses);
         assert!(done > 50, "too few went through to tell anything: {done}");
         assert_eq!(audit(&server.admin), done);
         let found = server.admin.walk("/api/v1/accounts", &[("name__startswith", "between"), ("limit", "200")]);
@@ -171,7 +176,9 @@ fn bulk_changes_and_batches_meet() {
                 server.admin.post(BATCH, &json!({ "operations": [add(from, -1), add(to, 1)] })).status
             }
         });
-        assert_eq!(count(&statuses, 200), statuses.len(), "{statuses:?}");
+        let busy = count(&statuses, 503);
+        assert_eq!(count(&statuses, 200) + busy, statuses.len(), "{statuses:?}");
+        assert_few(busy, &statuses);
         let all = server.admin.walk("/api/v1/accounts", &[]);
         assert_eq!(all.iter().map(|account| account["moves"].as_i64().unwrap()).sum::<i64>(), 0);
     });

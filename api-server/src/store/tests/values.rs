@@ -137,10 +137,10 @@ async fn broken_rules_are_told_apart() {
         let candidate = person(3, "ANN@x", "N", Value::Null);
         let taken = read(store, move |conn| {
             let keys = collection.unique.iter();
-            keys.map(|key| records::taken_by(conn, &collection, &schema, key, &candidate, false))
+            keys.map(|key| records::holder(conn, &collection, &schema, key, &candidate, false))
                 .collect::<Result<Vec<_>, _>>()
         });
-        assert_eq!(taken.await.unwrap(), [false, true]);
+        assert_eq!(taken.await.unwrap(), [None, Some(Uuid::from_u128(1))]);
         for (field, value) in [(4, text("ANN@x")), (5, text("A"))] {
             let collection = Arc::clone(people);
             let id = Uuid::from_u128(2);

@@ -79,7 +79,7 @@ fn relay(mut client: TcpStream, mut server: TcpStream, state: &Arc<State>) {
             inserts |= has(b"INSERT INTO");
             let mut cut = state.cut.lock().unwrap();
             let now = match *cut {
-                Some(Cut::Commit | Cut::BeforeCommit) => has(b"COMMIT"),
+                Some(Cut::Commit | Cut::BeforeCommit) => has(b"COMMIT\0"),
                 Some(Cut::Insert) => inserts && sent.first() == Some(&b'B'),
                 None => false,
             };
