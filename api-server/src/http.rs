@@ -25,6 +25,7 @@ mod conditions;
 pub mod docs;
 mod envelope;
 pub mod error;
+mod idempotency;
 mod middleware;
 mod prefer;
 mod records;

@@ -13,11 +13,13 @@ use crate::store::{Abort, Conn, Store};
 
 pub mod access;
 pub mod error;
+pub mod idempotency;
 pub mod keys;
 pub mod records;
 pub mod signing;
 
 pub use error::{Code, Error};
+use idempotency::{InFlight, Once};
 
 /// Who calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,8 @@ pub struct Ctx {
     pub caller: Caller,
     /// Microseconds since 1970: one time for all effects of the request.
     pub now: i64,
+    /// Set for a request that shall have its effects once.
+    pub once: Option<Arc<Once>>,
 }
 
 impl Ctx {
@@ -88,12 +92,14 @@ pub struct Service {
     pub page: page::Limits,
     /// The deepest JSON that a body may hold.
     pub json_depth: usize,
+    /// Requests with an `Idempotency-Key` that are under way.
+    in_flight: InFlight,
 }
 
 impl Service {
     /// A service over `store` that serves `schema`.
     pub fn new(store: Store, schema: Schema, page: page::Limits, json_depth: usize) -> Self {
-        Service { store, schema: ArcSwap::from_pointee(schema), page, json_depth }
+        Service { store, schema: ArcSwap::from_pointee(schema), page, json_depth, in_flight: InFlight::default() }
     }
 
     /// The schema of this moment. Taken once a request, so that a request sees one schema.

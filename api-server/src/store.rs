@@ -15,6 +15,7 @@ mod connect;
 mod decode;
 mod encode;
 pub mod error;
+pub mod idempotency;
 pub mod loader;
 mod pool;
 pub mod records;

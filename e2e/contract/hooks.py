@@ -5,6 +5,8 @@ can tell, when its status and each of its details say exactly that. Everything e
 accepted. Why it is so: docs/decisions/0004-openapi-shapes.md.
 """
 
+import uuid
+
 import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.core.parameters import ParameterLocation
@@ -31,6 +33,9 @@ def before_call(context, case, kwargs):
     for name in PRECONDITIONS:
         if '"' not in (case.headers or {}).get(name, '"'):
             case.headers[name] = "*"
+    # A key that was used before would answer for another request.
+    if "Idempotency-Key" in (case.headers or {}):
+        case.headers["Idempotency-Key"] = uuid.uuid4().hex
 
 
 @schemathesis.hook

@@ -30,6 +30,7 @@ mod admin_key;
 mod heartbeat;
 mod prepare;
 mod screen;
+mod sweep;
 mod watch;
 
 use prepare::{Database, State};
@@ -123,7 +124,8 @@ impl Start {
             signals.next().await;
             self.stop(&app, handles, &mut signals).await
         };
-        let beside = async { tokio::join!(heartbeat::beat(&app), watch::follow(&app, &self.settings)) };
+        let beside =
+            async { tokio::join!(heartbeat::beat(&app), sweep::sweep(&app), watch::follow(&app, &self.settings)) };
         until_the_end(&app, async { tokio::join!(main, side) }, control, beside).await
     }
 

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::error::Failure;
 use super::prefer::Prefer;
-use super::{body, envelope};
+use super::{body, envelope, idempotency};
 use crate::app::App;
 use crate::service::Ctx;
 use crate::service::records::batch::batch as run_batch;
@@ -14,6 +14,7 @@ use crate::service::records::batch::batch as run_batch;
 pub async fn run(app: Data<App>, ctx: Ctx, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Failure> {
     app.service.may_write(&ctx)?;
     let text = body::read(&request, payload, body::RECORD, app.limits.body, app.limits.patience).await?;
+    let ctx = idempotency::once(ctx, &request, &text)?;
     let outcomes = run_batch(&app.service, &ctx, request.query_string(), &text).await?;
-    Ok(envelope::batch(&outcomes, Prefer::of(request.headers())))
+    Ok(idempotency::mark(&ctx, envelope::batch(&outcomes, Prefer::of(request.headers()))))
 }

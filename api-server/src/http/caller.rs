@@ -7,8 +7,8 @@ use std::future::{Ready, ready};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 
-use super::clock;
 use super::error::Failure;
+use super::{clock, idempotency};
 use crate::app::App;
 use crate::service::keys::Keys;
 use crate::service::{Caller, Code, Ctx, Error};
@@ -23,7 +23,8 @@ impl FromRequest for Ctx {
             Some(app) => caller(request.headers(), &app.keys, now),
             None => Err(Error::bug("the application state is missing")),
         };
-        ready(caller.map(|caller| Ctx { caller, now }).map_err(Failure::from))
+        let caller = caller.and_then(|caller| idempotency::refuse_elsewhere(request).map(|()| caller));
+        ready(caller.map(|caller| Ctx { caller, now, once: None }).map_err(Failure::from))
     }
 }
 

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, http};
 
 use super::error::Failure;
 use super::prefer::Prefer;
-use super::{body, conditions, envelope};
+use super::{body, conditions, envelope, idempotency};
 use crate::app::App;
 use crate::service::records::create::{Created, create as create_records};
 use crate::service::records::delete::delete as delete_record;
@@ -26,11 +26,12 @@ pub async fn list(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<Str
 pub async fn create(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<String>, payload: Payload) -> Answer {
     app.service.may_create(&ctx, &path, request.query_string())?;
     let text = body::read(&request, payload, body::RECORD, app.limits.body, app.limits.patience).await?;
-    let prefer = Prefer::of(request.headers());
-    match create_records(&app.service, &ctx, &path, request.query_string(), &text).await? {
-        Created::One(record) => Ok(envelope::written(&path, &record, prefer)),
-        Created::Many(records) => Ok(envelope::written_many(&records, prefer)),
-    }
+    let (ctx, prefer) = (idempotency::once(ctx, &request, &text)?, Prefer::of(request.headers()));
+    let answer = match create_records(&app.service, &ctx, &path, request.query_string(), &text).await? {
+        Created::One(record) => envelope::written(&path, &record, prefer),
+        Created::Many(records) => envelope::written_many(&records, prefer),
+    };
+    Ok(idempotency::mark(&ctx, answer))
 }
 
 /// `GET /api/v1/{collection}/{id}`
@@ -60,18 +61,19 @@ pub async fn update(
     app.service.may_update(&ctx, &collection, method)?;
     let conditions = conditions::read(request.headers())?;
     let body = body::read(&request, payload, types, app.limits.body, app.limits.patience).await?;
-    let raw = request.query_string();
+    let (ctx, raw) = (idempotency::once(ctx, &request, &body)?, request.query_string());
     let change = Change { collection: &collection, id: &id, raw, conditions: &conditions, body: &body };
     let record = change_record(&app.service, &ctx, method, change).await?;
-    Ok(envelope::written(&collection, &record, Prefer::of(request.headers())))
+    Ok(idempotency::mark(&ctx, envelope::written(&collection, &record, Prefer::of(request.headers()))))
 }
 
 /// `DELETE /api/v1/{collection}/{id}`
 pub async fn delete(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<(String, String)>) -> Answer {
     let (collection, id) = path.into_inner();
     let conditions = conditions::read(request.headers())?;
+    let ctx = idempotency::once(ctx, &request, b"")?;
     delete_record(&app.service, &ctx, &collection, &id, request.query_string(), &conditions).await?;
-    Ok(HttpResponse::NoContent().finish())
+    Ok(idempotency::mark(&ctx, HttpResponse::NoContent().finish()))
 }
 
 /// The answer to a conditional GET that needs no body; 412 when `If-Match` does not hold.

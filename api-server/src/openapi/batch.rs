@@ -10,7 +10,7 @@ use utoipa::openapi::path::{HttpMethod, OperationBuilder, PathItem, PathsBuilder
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::{ComponentsBuilder, Content, Required};
 
-use super::operations::{ALWAYS, BODY, answer_to, empty, fail, securities};
+use super::operations::{ALWAYS, BODY, answer_to, empty, fail, once, securities};
 use super::schemas::{envelope, object};
 use super::{anonymous, raw, reference};
 use crate::service::records::batch::{MAX_OPERATIONS, Verb};
@@ -44,7 +44,7 @@ pub fn path(paths: PathsBuilder, schema: &Schema) -> PathsBuilder {
     let operation = fail(operation, &[403, 404, 409, 412], &[422]);
     let strict = schema.collections.iter().any(|collection| collection.require_precondition);
     let operation = fail(operation, if strict { &[428] } else { &[] }, &[]);
-    paths.path("/api/v1/batch", PathItem::new(HttpMethod::Post, operation))
+    paths.path("/api/v1/batch", PathItem::new(HttpMethod::Post, once(operation)))
 }
 
 /// Adds the schemas.

@@ -27,13 +27,13 @@ pub fn paths(paths: PathsBuilder, view: &View<'_>) -> PathsBuilder {
     let collection = format!("/api/v1/{}", view.collection.name);
     let record = format!("{collection}/{{id}}");
     let mut all = PathItem::new(HttpMethod::Get, list(view));
-    all.merge_operations(PathItem::new(HttpMethod::Post, create(view)));
-    all.merge_operations(PathItem::new(HttpMethod::Patch, update_many(view)));
-    all.merge_operations(PathItem::new(HttpMethod::Delete, delete_many(view)));
+    all.merge_operations(PathItem::new(HttpMethod::Post, once(create(view))));
+    all.merge_operations(PathItem::new(HttpMethod::Patch, once(update_many(view))));
+    all.merge_operations(PathItem::new(HttpMethod::Delete, once(delete_many(view))));
     let mut one = PathItem::new(HttpMethod::Get, get(view));
-    one.merge_operations(PathItem::new(HttpMethod::Put, replace(view)));
-    one.merge_operations(PathItem::new(HttpMethod::Patch, update(view)));
-    one.merge_operations(PathItem::new(HttpMethod::Delete, delete(view)));
+    one.merge_operations(PathItem::new(HttpMethod::Put, once(replace(view))));
+    one.merge_operations(PathItem::new(HttpMethod::Patch, once(update(view))));
+    one.merge_operations(PathItem::new(HttpMethod::Delete, once(delete(view))));
     one.parameters = Some(vec![ParameterBuilder::from(parameters::id()).build().into()]);
     paths.path(collection, all).path(record, one)
 }
@@ -188,6 +188,11 @@ pub(super) fn securities(open: bool) -> impl Iterator<Item = SecurityRequirement
     let none: [&str; 0] = [];
     let keys = ["apiKey", "bearer"].map(|scheme| SecurityRequirement::new(scheme, none));
     open.then(SecurityRequirement::default).into_iter().chain(keys)
+}
+
+/// A write, which may happen once: what comes of a key that is under way, or was used for another request.
+pub(super) fn once(operation: OperationBuilder) -> OperationBuilder {
+    fail(operation.parameter(parameters::idempotency_key()), &[409, 422], &[])
 }
 
 pub(super) fn fail(operation: OperationBuilder, some: &[u16], more: &[u16]) -> OperationBuilder {

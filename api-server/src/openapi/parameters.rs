@@ -103,6 +103,19 @@ pub fn condition(name: &str, required: bool) -> Parameter {
         .build()
 }
 
+/// `Idempotency-Key`.
+pub fn idempotency_key() -> Parameter {
+    let description = "The request has its effect once: sent again within 24 hours, it is answered as before, with \
+        `Idempotency-Replayed: true`. Needs a credential.";
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(raw(json!({ "type": "string", "pattern": "^[!-~]{1,255}$" }))))
+        .build()
+}
+
 fn readable<'a>(view: &'a View<'_>) -> impl Iterator<Item = &'a Field> {
     view.collection.fields.iter().filter(|field| !field.write_only)
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use mainstay_crds::Value;
 use mainstay_crds::schema::{CREATED_AT, Collection, ID, Schema, VERSION};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::access::{self, Action, Grant};
@@ -47,7 +48,7 @@ struct Target {
 }
 
 /// A record after a write.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Written {
     /// Whether the record is new.
     pub created: bool,
@@ -56,7 +57,23 @@ pub struct Written {
     /// Which state of the record it is.
     pub version: Version,
     /// The record as JSON; `None` when the caller may not read it.
+    #[serde(with = "json_text")]
     pub json: Option<Vec<u8>>,
+}
+
+/// JSON that is ready, kept as text.
+mod json_text {
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(json: &Option<Vec<u8>>, to: S) -> Result<S::Ok, S::Error> {
+        let text = json.as_deref().map(std::str::from_utf8).transpose().map_err(S::Error::custom)?;
+        text.serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<u8>>, D::Error> {
+        Ok(Option::<String>::deserialize(from)?.map(String::into_bytes))
+    }
 }
 
 impl Service {

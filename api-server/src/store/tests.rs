@@ -19,6 +19,7 @@ use super::{Abort, Conn, DatabaseUrl, Error, PoolOptions, Store, records};
 
 mod connections;
 mod filters;
+mod idempotency;
 mod instances;
 mod keyset;
 mod migrations;

@@ -88,3 +88,8 @@ fn bulk() {
 fn prefer() {
     scenario("prefer");
 }
+
+#[test]
+fn idempotency() {
+    scenario("idempotency");
+}

@@ -8,5 +8,6 @@ mod conformance;
 mod coverage;
 mod faults;
 mod hostile;
+mod idempotency;
 mod model;
 mod transcript;

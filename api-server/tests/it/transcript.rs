@@ -9,6 +9,18 @@ use std::fmt::Write as _;
 use mainstay_e2e::server::ADMIN_KEY;
 use reqwest::blocking::{Client, Response};
 
+/// The headers of an answer that are written down.
+const SHOWN: [&str; 8] = [
+    "etag",
+    "location",
+    "allow",
+    "link",
+    "retry-after",
+    "www-authenticate",
+    "preference-applied",
+    "idempotency-replayed",
+];
+
 /// One request of a scenario.
 struct Request {
     method: String,
@@ -40,7 +52,7 @@ pub fn run(client: &Client, base: &str, text: &str) -> String {
         let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         writeln!(out, "< {}", response.status().as_u16()).unwrap();
         etag = header("etag").unwrap_or_default();
-        for name in ["etag", "location", "allow", "link", "retry-after", "www-authenticate", "preference-applied"] {
+        for name in SHOWN {
             if let Some(value) = header(name) {
                 writeln!(out, "< {name}: {}", mask(&value)).unwrap();
             }

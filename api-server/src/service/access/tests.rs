@@ -28,7 +28,7 @@ fn schema(access: Json) -> Schema {
 }
 
 fn ctx(caller: Caller) -> Ctx {
-    Ctx { caller, now: 9 }
+    Ctx { caller, now: 9, once: None }
 }
 
 fn is_open() -> Filter {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use mainstay_crds::schema::Schema;
 use mainstay_crds::{Problem, Problems, json};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::access::{self, Action, Grant};
@@ -26,7 +27,7 @@ mod run;
 pub const MAX_OPERATIONS: usize = 1000;
 
 /// What became of an operation.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum Outcome {
     /// A record was created or changed.
     Written(Written),
@@ -108,7 +109,7 @@ pub async fn batch(service: &Service, ctx: &Ctx, raw: &str, body: &[u8]) -> Resu
     let look = |(head, _): &(Head, Planned)| head.verb == Verb::Delete || references::guarded(ctx, &head.target);
     let look = operations.iter().any(look);
     let job = Batch { ctx: ctx.clone(), page: service.page, operations };
-    unit::work(service, look, move |conn, look| job.run(conn, look)).await
+    unit::work(service, ctx, look, move |conn, look| job.run(conn, look)).await
 }
 
 /// The elements of `{"operations":[…]}`.

@@ -36,7 +36,7 @@ pub async fn update(service: &Service, ctx: &Ctx, name: &str, raw: &str, body: &
     problems.finish(()).map_err(draft::refusal)?;
     let guarded = references::guarded(ctx, &target);
     let job = Arc::new(Bulk { ctx: ctx.clone(), target, grant, asked });
-    unit::work(service, guarded, move |conn, look| job.update(conn, look, &patch)).await
+    unit::work(service, ctx, guarded, move |conn, look| job.update(conn, look, &patch)).await
 }
 
 /// `DELETE /api/v1/{collection}`: how many records passed, and are gone.
@@ -47,7 +47,7 @@ pub async fn delete(service: &Service, ctx: &Ctx, name: &str, raw: &str) -> Resu
     let grant = access::require(ctx, &target.collection, Action::Delete)?;
     let asked = read(service, ctx, &target, raw)?;
     let job = Bulk { ctx: ctx.clone(), target, grant, asked };
-    unit::work(service, false, move |conn, _| job.delete(conn)).await
+    unit::work(service, ctx, false, move |conn, _| job.delete(conn)).await
 }
 
 fn read(service: &Service, ctx: &Ctx, target: &Target, raw: &str) -> Result<BulkQuery, Error> {

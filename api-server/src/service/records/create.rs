@@ -117,8 +117,8 @@ pub(super) fn path(index: usize, many: bool) -> String {
     if many { format!("/{index}") } else { String::new() }
 }
 
-/// Inserts all records or none. Called by PUT too, for an id that is new.
-pub(super) async fn insert(
+/// Inserts all records or none.
+async fn insert(
     service: &Service,
     ctx: &Ctx,
     target: Target,
@@ -130,10 +130,14 @@ pub(super) async fn insert(
     refuse_broken(&target.collection, &records, &paths)?;
     let guarded = references::guarded(ctx, &target);
     let job = Insert { ctx: ctx.clone(), target, grant, records, paths };
-    if !guarded && let Some(done) = job.plain(service).await? {
+    // One statement alone cannot keep its answer.
+    if !guarded
+        && ctx.once.is_none()
+        && let Some(done) = job.plain(service).await?
+    {
         return Ok(vec![done]);
     }
-    unit::work(service, guarded, move |conn, look| {
+    unit::work(service, ctx, guarded, move |conn, look| {
         let done = job.run(conn, look)?;
         let witness = done.last().map(|last| Witness::wrote(&job.ctx, &job.target.collection, last));
         Ok((done, witness))

@@ -29,7 +29,7 @@ pub async fn delete(
     no_parameters(raw)?;
     require_condition(&target, conditions)?;
     let job = Delete { ctx: ctx.clone(), target, grant, id, conditions: conditions.clone() };
-    unit::work(service, false, move |conn, _| job.run(conn)).await
+    unit::work(service, ctx, false, move |conn, _| job.run(conn)).await
 }
 
 struct Delete {

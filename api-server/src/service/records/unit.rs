@@ -1,12 +1,15 @@
 //! A unit of work: the one transaction of a request that writes, and what is done when it ends in doubt.
 //!
 //! Called by every write. It runs the body once more, with a look at the references, where the database has refused a
-//! dangling one; and when a commit was not answered, it looks for the row that bears witness of it. Knows no body.
+//! dangling one; and when a commit was not answered, it looks for the row that bears witness of it. A request with an
+//! `Idempotency-Key` is answered from what was kept. Knows no body.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mainstay_crds::Value;
 use mainstay_crds::schema::{Collection, UPDATED_AT};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::{Tx, Version, Written, version_of};
@@ -55,20 +58,22 @@ impl Witness {
 pub type Done<T> = (T, Option<Witness>);
 
 /// Runs a body in one transaction. Its second argument is whether to look at references before writing: `guarded` where
-/// the caller may not read all that can be referred to, else only after a foreign key has told that one dangles.
-pub async fn work<T, F>(service: &Service, guarded: bool, body: F) -> Result<T, Error>
+/// the caller may not read all that can be referred to, else only after a foreign key has told that one dangles. For a
+/// request with a key it happens once.
+pub async fn work<T, F>(service: &Service, ctx: &Ctx, guarded: bool, body: F) -> Result<T, Error>
 where
-    T: Send + 'static,
+    T: Serialize + DeserializeOwned + Send + 'static,
     F: Fn(&mut Conn, bool) -> Tx<Done<T>> + Send + Sync + 'static,
 {
-    let body = Arc::new(body);
+    let _turn = service.in_flight.enter(ctx)?;
+    let (ctx, body) = (Arc::new(ctx.clone()), Arc::new(body));
     // The result is kept aside before the commit, whose answer may be lost.
     let kept = Arc::new(Mutex::new(None));
     let attempt = |look: bool| {
-        let (body, kept) = (Arc::clone(&body), Arc::clone(&kept));
+        let (ctx, body, kept) = (Arc::clone(&ctx), Arc::clone(&body), Arc::clone(&kept));
         service.store.write(move |conn| {
             take(&kept);
-            let done = body(conn, look)?;
+            let done = once(conn, &ctx, |conn| body(conn, look))?;
             *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
             Ok::<(), Abort<Error>>(())
         })
@@ -90,4 +95,19 @@ where
 
 fn take<T>(kept: &Mutex<Option<T>>) -> Option<T> {
     kept.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// Runs a body, unless the request was answered before.
+fn once<T: Serialize + DeserializeOwned>(
+    conn: &mut Conn,
+    ctx: &Ctx,
+    body: impl FnOnce(&mut Conn) -> Tx<Done<T>>,
+) -> Tx<Done<T>> {
+    let Some(once) = &ctx.once else { return body(conn) };
+    if let Some(answer) = once.answer(conn, ctx.now)? {
+        return Ok((answer, None));
+    }
+    let done = body(conn)?;
+    once.keep(conn, &done.0, ctx.now)?;
+    Ok(done)
 }

@@ -1,21 +1,19 @@
 //! Replace (PUT) and patch: one locked record, its after-image, one update.
 
-use std::sync::Arc;
-
 use mainstay_crds::schema::Collection;
 use mainstay_crds::{Problems, json};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use super::access::{self, Action, Grant};
-use super::create::{insert, malformed};
+use super::create::malformed;
 use super::draft;
 use super::step::Step;
 use super::unit::{self, Done, Witness};
 use super::version::{Condition, OTHER_STATE, Preconditions};
 use super::{Target, Tx, Written, no_parameters, parse_id, references, version_of};
 use crate::service::{Code, Ctx, Error, Service};
-use crate::store::Conn;
+use crate::store::{Abort, Conn};
 
 /// How a body changes a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,17 +54,10 @@ pub async fn update(service: &Service, ctx: &Ctx, method: Method, change: Change
     let object = draft::object(&body, &mut problems).cloned();
     problems.finish(()).map_err(Error::invalid)?;
     let Some(body) = object else { return Err(Error::invalid(Vec::new())) };
-    let job = Arc::new(Update {
-        ctx: ctx.clone(),
-        target,
-        grant,
-        create,
-        method,
-        id,
-        conditions: change.conditions.clone(),
-        body,
-    });
-    job.run(service).await
+    let guarded = references::guarded(ctx, &target);
+    let conditions = change.conditions.clone();
+    let job = Update { ctx: ctx.clone(), target, grant, create, method, id, conditions, body };
+    unit::work(service, ctx, guarded, move |conn, look| job.run(conn, look)).await
 }
 
 /// What the caller may update and, by PUT, create; the refusal when it is nothing.
@@ -109,40 +100,34 @@ struct Update {
     body: Map<String, Json>,
 }
 
-/// What the transaction found.
-enum Found {
-    Changed(Written),
-    /// PUT of an id that is new.
-    Absent,
-}
-
 impl Update {
-    async fn run(self: Arc<Self>, service: &Service) -> Result<Written, Error> {
-        if let Found::Changed(written) = self.try_change(service).await? {
-            return Ok(written);
-        }
-        match self.insert(service).await {
-            // Another request has made it meanwhile, unless it is hidden from this caller.
-            Err(taken) if taken.code == Code::Conflict && taken.details.iter().any(|problem| problem.path == "/id") => {
-                match self.try_change(service).await? {
-                    Found::Changed(written) => Ok(written),
-                    Found::Absent => Err(taken),
+    /// Changes the record; PUT makes it where there is none.
+    fn run(&self, conn: &mut Conn, look: bool) -> Tx<Done<Written>> {
+        let Update { ctx, target, grant, id, create, .. } = self;
+        let step = Step { ctx, target, path: "", look };
+        let done = match self.change(conn, &step, grant)? {
+            Some(changed) => changed,
+            None => {
+                let mut problems = Problems::new();
+                let record = draft::create(ctx, &target.collection, &self.body, Some(*id), &mut problems);
+                problems.finish(()).map_err(draft::refusal)?;
+                match step.create(conn, create, &record) {
+                    // Another request has made it meanwhile, unless it is hidden from this caller.
+                    Err(Abort::Domain(taken)) if is_taken(&taken) => {
+                        self.change(conn, &step, grant)?.ok_or(Abort::Domain(taken))?
+                    }
+                    created => created?,
                 }
             }
-            outcome => outcome,
-        }
+        };
+        let witness = Witness::wrote(ctx, &target.collection, &done);
+        Ok((done, Some(witness)))
     }
 
-    async fn try_change(self: &Arc<Self>, service: &Service) -> Result<Found, Error> {
-        let guarded = references::guarded(&self.ctx, &self.target);
-        let job = Arc::clone(self);
-        unit::work(service, guarded, move |conn, look| job.change(conn, look)).await
-    }
-
-    fn change(&self, conn: &mut Conn, look: bool) -> Tx<Done<Found>> {
-        let Update { ctx, target, grant, id, conditions, method, .. } = self;
-        let step = Step { ctx, target, path: "", look };
-        let Some(stored) = step.find(conn, *id)? else { return Ok((self.absent()?, None)) };
+    /// `None` for PUT of an id that is new.
+    fn change(&self, conn: &mut Conn, step: &Step<'_>, grant: &Grant) -> Tx<Option<Written>> {
+        let Update { ctx, target, id, conditions, method, .. } = self;
+        let Some(stored) = step.find(conn, *id)? else { return Ok(self.absent().map(|()| None)?) };
         step.require(conn, Action::Update, grant, &[*id])?;
         if !conditions.allow(Some(version_of(&stored))) {
             return Err(Error::precondition(OTHER_STATE).into());
@@ -153,12 +138,11 @@ impl Update {
             Method::Merge => draft::patch(ctx, &target.collection, &self.body, &stored, &mut problems),
         };
         problems.finish(()).map_err(draft::refusal)?;
-        let written = step.change(conn, grant, &stored, &record)?;
-        let witness = Witness::wrote(ctx, &target.collection, &written);
-        Ok((Found::Changed(written), Some(witness)))
+        step.change(conn, grant, &stored, &record).map(Some)
     }
 
-    fn absent(&self) -> Result<Found, Error> {
+    /// Whether a record that is not there is to be made.
+    fn absent(&self) -> Result<(), Error> {
         if self.conditions.if_match.is_some() {
             return Err(Error::precondition("there is no such record"));
         }
@@ -166,17 +150,13 @@ impl Update {
             Method::Replace if self.create == Grant::Nothing => {
                 Err(access::denied(&self.ctx, &self.target.collection, Action::Create))
             }
-            Method::Replace => Ok(Found::Absent),
+            Method::Replace => Ok(()),
             Method::Merge => Err(Error::no_record(self.target.collection.name.as_str())),
         }
     }
+}
 
-    async fn insert(&self, service: &Service) -> Result<Written, Error> {
-        let Update { ctx, target, id, .. } = self;
-        let mut problems = Problems::new();
-        let record = draft::create(ctx, &target.collection, &self.body, Some(*id), &mut problems);
-        problems.finish(()).map_err(draft::refusal)?;
-        let mut done = insert(service, ctx, target.clone(), self.create.clone(), vec![record], false).await?;
-        done.pop().ok_or_else(|| Error::no_record(target.collection.name.as_str()))
-    }
+/// Whether a create was refused for its id.
+fn is_taken(error: &Error) -> bool {
+    error.code == Code::Conflict && error.details.iter().any(|problem| problem.path == "/id")
 }

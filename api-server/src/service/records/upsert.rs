@@ -33,14 +33,15 @@ pub async fn all(
         bodies.push(object.clone());
     })?;
     let guarded = references::guarded(ctx, &target);
-    let ctx = ctx.clone();
-    unit::work(service, guarded, move |conn, look| {
+    let own = ctx.clone();
+    unit::work(service, ctx, guarded, move |conn, look| {
+        let ctx = &own;
         let mut done = Vec::with_capacity(bodies.len());
         for (index, body) in bodies.iter().enumerate() {
-            let step = Step { ctx: &ctx, target: &target, path: &path(index, many), look };
+            let step = Step { ctx, target: &target, path: &path(index, many), look };
             done.push(one(conn, &step, &may, key, body)?);
         }
-        let witness = done.last().map(|last| Witness::wrote(&ctx, &target.collection, last));
+        let witness = done.last().map(|last| Witness::wrote(ctx, &target.collection, last));
         Ok((done, witness))
     })
     .await

@@ -1,12 +1,13 @@
 //! Which state of a record is meant: entity tags and the conditions of a request (RFC 9110, section 13).
 
 use mainstay_crds::Value;
+use serde::{Deserialize, Serialize};
 
 /// What a caller is told whose condition does not hold for a record that exists.
 pub const OTHER_STATE: &str = "the record is not in a state that If-Match or If-None-Match allows; read it again";
 
 /// One state of one record. Equal only for the same life of the same id: a record made anew has another creation time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
     /// Counts changes, from 1.
     pub version: i64,

@@ -62,7 +62,7 @@ enum How {
 
 /// The record, or its problems as `path code`.
 fn draft(caller: Caller, how: &How, body: Json) -> Result<Record, Vec<String>> {
-    let (schema, ctx) = (schema(), Ctx { caller, now: NOW });
+    let (schema, ctx) = (schema(), Ctx { caller, now: NOW, once: None });
     let (things, body) = (schema.get("things").unwrap(), body.as_object().unwrap());
     let mut problems = Problems::new();
     let record = match how {
@@ -199,7 +199,7 @@ fn fields_that_may_not_be_written_are_forbidden_and_the_rest_is_invalid() {
 #[test]
 fn increments_keep_the_bounds_of_their_fields() {
     let schema = schema();
-    let (things, ctx) = (schema.get("things").unwrap(), Ctx { caller: Caller::Admin, now: NOW });
+    let (things, ctx) = (schema.get("things").unwrap(), Ctx { caller: Caller::Admin, now: NOW, once: None });
     let codes = |problems: Problems| problems.into_vec().iter().map(|p| format!("{} {}", p.path, p.code)).collect();
     let added = |json: Json| -> Result<Record, Vec<String>> {
         let mut problems = Problems::new();
@@ -229,7 +229,7 @@ fn increments_keep_the_bounds_of_their_fields() {
         assert_eq!(added(json.clone()).unwrap_err()[0], problem, "{json}");
     }
     // Whoever may not read a field would learn of it by the bounds.
-    let ctx = Ctx { caller: Caller::Anonymous, now: NOW };
+    let ctx = Ctx { caller: Caller::Anonymous, now: NOW, once: None };
     let mut problems = Problems::new();
     increment::parse(&ctx, things, &json!({ "pay": 1 }), &Map::new(), &mut problems);
     assert_eq!(codes(problems), ["/pay forbidden"]);

@@ -1,0 +1,25 @@
+//! What is deleted in time: answers of requests with an `Idempotency-Key` that are given no more.
+//!
+//! Polled by `serve` beside the server. Servers of one database do not agree on who sweeps: a second one finds nothing.
+
+use std::time::Duration;
+
+use crate::app::App;
+use crate::http::clock;
+use crate::service::idempotency;
+
+/// Between two sweeps.
+const PAUSE: Duration = Duration::from_secs(3600);
+
+/// Sweeps until it is dropped.
+pub async fn sweep(app: &App) {
+    loop {
+        tokio::time::sleep(super::jittered(PAUSE)).await;
+        if !app.readiness.is_started() {
+            continue;
+        }
+        if let Err(error) = idempotency::sweep(&app.service, clock::now()).await {
+            tracing::warn!(cause = error.to_string(), "old answers were not deleted; tried again in an hour");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Writes that happen once: the answer to a request with an `Idempotency-Key` is kept in the transaction of its effects,
+//! and given again for 24 hours.
+//!
+//! Asked in every transaction of [`super::records`]. Follows draft-ietf-httpapi-idempotency-key-header-07: 409 while
+//! the first request is under way, 422 when the key comes with another request. Refusals are not kept.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use super::{Caller, Code, Ctx, Error, Service};
+use crate::store::idempotency::{self as store, Kept};
+use crate::store::{self as database, Abort, Conn};
+
+/// How long an answer is given again, in microseconds.
+const LIFE: i64 = 24 * 3600 * 1_000_000;
+/// A longer answer is not kept: that it was given is.
+const LONGEST: usize = 1024 * 1024;
+/// A key has at most so many characters.
+const LONGEST_KEY: usize = 255;
+
+/// A request that shall have its effects once.
+#[derive(Debug)]
+pub struct Once {
+    caller: String,
+    key: String,
+    /// SHA-256 of what is asked for.
+    request: [u8; 32],
+    replayed: AtomicBool,
+}
+
+impl Once {
+    /// `parts` is everything that tells this request from another one.
+    ///
+    /// Errors: 400 for an anonymous caller, and for a key that is not 1 to 255 visible ASCII characters.
+    pub fn new(caller: &Caller, key: &str, parts: &[&[u8]]) -> Result<Once, Error> {
+        let refuse = |message: String| Err(Error::new(Code::MalformedRequest, message));
+        let caller = match caller {
+            Caller::Anonymous => {
+                return refuse("Idempotency-Key needs a credential: keys belong to callers".to_owned());
+            }
+            Caller::Machine(machine) => format!("machine:{}", machine.name),
+            Caller::Admin => "admin".to_owned(),
+        };
+        if !(1..=LONGEST_KEY).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return refuse(format!("Idempotency-Key is 1 to {LONGEST_KEY} visible ASCII characters, such as a UUID"));
+        }
+        let request = digest(parts);
+        Ok(Once { caller, key: key.to_owned(), request, replayed: AtomicBool::new(false) })
+    }
+
+    /// Whether the answer is an earlier one.
+    pub fn is_replayed(&self) -> bool {
+        self.replayed.load(Ordering::Acquire)
+    }
+
+    /// The number of its advisory lock.
+    fn lock(&self) -> i64 {
+        let [a, b, c, d, e, f, g, h, ..] = digest(&[self.caller.as_bytes(), self.key.as_bytes()]);
+        i64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// The answer that was kept, if this request was answered before; holds the key until the transaction ends.
+    ///
+    /// Errors: 409 while another server is at it, or when the answer was too large; 422 for another request.
+    pub fn answer<T: DeserializeOwned>(&self, conn: &mut Conn, now: i64) -> Result<Option<T>, Abort<Error>> {
+        if !store::lock(conn, self.lock())? {
+            return Err(in_flight().into());
+        }
+        let Some(kept) = store::find(conn, &self.caller, &self.key, now.saturating_sub(LIFE))? else { return Ok(None) };
+        if kept.request != self.request {
+            let message = "this Idempotency-Key was used with another request; take a new key for a new request";
+            return Err(Error::new(Code::Unprocessable, message).into());
+        }
+        let Some(text) = kept.answer else {
+            let message = "this request was carried out, and its answer was too large to be kept; read the records";
+            return Err(Error::new(Code::Conflict, message).into());
+        };
+        self.replayed.store(true, Ordering::Release);
+        serde_json::from_str(&text).map(Some).map_err(|error| Error::bug(error).into())
+    }
+
+    /// Keeps an answer, in the transaction of its effects.
+    pub fn keep<T: Serialize>(&self, conn: &mut Conn, answer: &T, now: i64) -> Result<(), Abort<Error>> {
+        let text = serde_json::to_string(answer).map_err(Error::bug)?;
+        let kept = Kept { request: self.request.to_vec(), answer: (text.len() <= LONGEST).then_some(text) };
+        Ok(store::keep(conn, &self.caller, &self.key, kept, now)?)
+    }
+}
+
+/// SHA-256 of parts, each behind its length.
+fn digest(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+fn in_flight() -> Error {
+    let message = "the first request with this Idempotency-Key is still under way; ask again";
+    Error { retry_after: Some(Duration::from_secs(1)), ..Error::new(Code::Conflict, message) }
+}
+
+/// Requests of this process that are under way, by caller and key.
+#[derive(Debug, Default)]
+pub struct InFlight(Mutex<HashSet<(String, String)>>);
+
+/// Holds its key until it is dropped.
+pub struct Turn<'a> {
+    all: &'a InFlight,
+    key: (String, String),
+}
+
+impl InFlight {
+    /// The turn of a request with a key; `None` for one without.
+    ///
+    /// Errors: 409 while the key is under way in this process.
+    pub fn enter(&self, ctx: &Ctx) -> Result<Option<Turn<'_>>, Error> {
+        let Some(once) = &ctx.once else { return Ok(None) };
+        let key = (once.caller.clone(), once.key.clone());
+        let new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+        if new { Ok(Some(Turn { all: self, key })) } else { Err(in_flight()) }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+/// Deletes answers that are given no more. Some at a time, so that no transaction is long.
+pub async fn sweep(service: &Service, now: i64) -> Result<(), database::Error> {
+    let before = now.saturating_sub(LIFE);
+    let some = move |conn: &mut Conn| Ok(store::sweep(conn, before)?);
+    while service.store.write(some).await.map_err(Abort::<std::convert::Infallible>::into_store)? {}
+    Ok(())
+}
