@@ -72,11 +72,12 @@ def only_the_database_knew(case, response):
     if response.status_code != 400:
         return False
     details = response.json()["details"]
-    if method == "POST" and "on_conflict" in (case.query or {}):
-        # An upsert needs its key, and changes a record whose set fields may only be repeated.
-        codes = ("required", "immutable", "read_only")
-        return bool(details) and all(detail["code"] in codes for detail in details)
-    return bool(details) and all(excused(method, case.body, detail) for detail in details)
+    # An upsert needs its key, and changes a record whose set fields may only be repeated.
+    upserts = method == "POST" and "on_conflict" in (case.query or {})
+    codes = ("required", "immutable", "read_only") if upserts else ()
+    return bool(details) and all(
+        detail["code"] in codes or excused(method, case.body, detail) for detail in details
+    )
 
 
 def excused(method, body, detail):
