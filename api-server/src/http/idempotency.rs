@@ -40,7 +40,7 @@ pub fn refuse_elsewhere(request: &HttpRequest) -> Result<(), Error> {
 
 /// The context of a write with the given body: one that happens once, if the request has a key.
 ///
-/// Errors: 400 for a key that is none, for two of them, and for an anonymous caller.
+/// Errors: 400 for a key that is none, and for two of them.
 pub fn once(ctx: Ctx, request: &HttpRequest, body: &[u8]) -> Result<Ctx, Error> {
     let mut keys = request.headers().get_all(KEY);
     let Some(key) = keys.next() else { return Ok(ctx) };

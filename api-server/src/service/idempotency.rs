@@ -27,6 +27,7 @@ const LONGEST_KEY: usize = 255;
 /// A request that shall have its effects once.
 #[derive(Debug)]
 pub struct Once {
+    /// Empty of an anonymous caller.
     caller: String,
     key: String,
     /// SHA-256 of what is asked for.
@@ -37,18 +38,16 @@ pub struct Once {
 impl Once {
     /// `parts` is everything that tells this request from another one.
     ///
-    /// Errors: 400 for an anonymous caller, and for a key that is not 1 to 255 visible ASCII characters.
+    /// Errors: 400 for a key that is not 1 to 255 visible ASCII characters.
     pub fn new(caller: &Caller, key: &str, parts: &[&[u8]]) -> Result<Once, Error> {
-        let refuse = |message: String| Err(Error::new(Code::MalformedRequest, message));
         let caller = match caller {
-            Caller::Anonymous => {
-                return refuse("Idempotency-Key needs a credential: keys belong to callers".to_owned());
-            }
+            Caller::Anonymous => String::new(),
             Caller::Machine(machine) => format!("machine:{}", machine.name),
             Caller::Admin => "admin".to_owned(),
         };
         if !(1..=LONGEST_KEY).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return refuse(format!("Idempotency-Key is 1 to {LONGEST_KEY} visible ASCII characters, such as a UUID"));
+            let message = format!("Idempotency-Key is 1 to {LONGEST_KEY} visible ASCII characters, such as a UUID");
+            return Err(Error::new(Code::MalformedRequest, message));
         }
         let request = digest(parts);
         Ok(Once { caller, key: key.to_owned(), request, replayed: AtomicBool::new(false) })
@@ -121,9 +120,14 @@ pub struct Turn<'a> {
 impl InFlight {
     /// The turn of a request with a key; `None` for one without.
     ///
-    /// Errors: 409 while the key is under way in this process.
+    /// Errors: 400 for an anonymous caller, asked here because access comes before every other question; 409 while the key
+    /// is under way in this process.
     pub fn enter(&self, ctx: &Ctx) -> Result<Option<Turn<'_>>, Error> {
         let Some(once) = &ctx.once else { return Ok(None) };
+        if ctx.caller == Caller::Anonymous {
+            let message = "Idempotency-Key needs a credential: keys belong to callers";
+            return Err(Error::new(Code::MalformedRequest, message));
+        }
         let key = (once.caller.clone(), once.key.clone());
         let new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
         if new { Ok(Some(Turn { all: self, key })) } else { Err(in_flight()) }
