@@ -15,9 +15,11 @@ use super::error::Error;
 
 mod apply;
 pub mod instances;
+mod judge;
 mod ledger;
 pub mod owner;
 mod refusal;
+mod step;
 mod system;
 
 pub use apply::{Terms, apply};

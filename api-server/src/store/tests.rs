@@ -17,7 +17,10 @@ use uuid::Uuid;
 use super::schema::{Applied, Claim, Refusal, Terms, applied, apply};
 use super::{Abort, Conn, DatabaseUrl, Error, PoolOptions, Store, records};
 
+mod catalog;
+mod changes;
 mod connections;
+mod evolution;
 mod filters;
 mod idempotency;
 mod instances;

@@ -17,7 +17,11 @@ use crate::problem::{Problem, Problems};
 
 mod compare;
 mod describe;
+mod option;
+mod reference;
 mod removal;
+mod rename;
+mod required;
 mod resolve;
 mod steps;
 

@@ -239,7 +239,9 @@ fn whatever_happens_is_reported() {
     documents.write("{ name: title, type: date }", "");
     let message = failed(documents.job(&url, "plan"), 65, "DocumentsInvalid");
     assert!(!message.contains('\n'), "{message}");
-    documents.write("{ name: n, type: integer, required: true }", "");
+    documents.write("{ name: n, type: decimal, scale: 2 }", "");
+    applied(documents.job(&url, "up"), 2, 1);
+    documents.write("{ name: n, type: decimal, scale: 3 }", "");
     failed(documents.job(&url, "plan"), 65, "PlanRefused");
     std::fs::remove_file(documents.0.path().join("notes.yaml")).unwrap();
     failed(documents.job(&url, "up"), 65, "DocumentsInvalid");
