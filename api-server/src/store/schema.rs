@@ -14,6 +14,7 @@ use super::conn::Conn;
 use super::error::Error;
 
 mod apply;
+mod down;
 pub mod instances;
 mod judge;
 mod ledger;
@@ -23,6 +24,7 @@ mod step;
 mod system;
 
 pub use apply::{Terms, apply};
+pub use down::{down, undoable};
 pub use instances::Instance;
 pub use ledger::{Dirty, dirty};
 pub use owner::Claim;

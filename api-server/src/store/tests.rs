@@ -20,6 +20,7 @@ use super::{Abort, Conn, DatabaseUrl, Error, PoolOptions, Store, records};
 mod catalog;
 mod changes;
 mod connections;
+mod conversions;
 mod evolution;
 mod filters;
 mod idempotency;

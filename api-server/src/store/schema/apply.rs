@@ -36,9 +36,7 @@ pub struct Terms {
 /// these phases would break. Give it a connection of [`crate::store::Store::session`].
 pub fn apply(conn: &mut Conn, run: &Evolution, terms: &Terms, now: i64) -> Result<Applied, Refusal> {
     let phases = &terms.phases;
-    prepare_session(conn)?;
-    terms.claim.judge(conn)?;
-    lock(conn)?;
+    begin(conn, &terms.claim)?;
     make_schema(conn)?;
     system::migrate(conn)?;
     owner::claim(conn, &terms.claim, now)?;
@@ -63,6 +61,13 @@ pub fn apply(conn: &mut Conn, run: &Evolution, terms: &Terms, now: i64) -> Resul
         record(conn, run, &before, now)?;
     }
     Ok(applied(conn)?)
+}
+
+/// From here on no other process migrates this database.
+pub(super) fn begin(conn: &mut Conn, claim: &Claim) -> Result<(), Refusal> {
+    prepare_session(conn)?;
+    claim.judge(conn)?;
+    Ok(lock(conn)?)
 }
 
 fn prepare_session(conn: &mut Conn) -> Result<(), Error> {
@@ -121,7 +126,7 @@ fn lock(conn: &mut Conn) -> Result<(), Error> {
 }
 
 /// Undoes what a run of another plan did before it was killed or failed, so that documents may change in between.
-fn take_back(conn: &mut Conn, plan_hash: &str) -> Result<(), Error> {
+pub(super) fn take_back(conn: &mut Conn, plan_hash: &str) -> Result<(), Error> {
     for step in ledger::abandoned(conn, plan_hash)? {
         tracing::info!(effect = step.effect, "taking back a step of a plan that was cut short");
         if step.down.iter().any(|statement| statement.contains(" CONCURRENTLY ")) {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::super::stored::Retained;
 use super::super::{Collection, DefaultValue, DeletionPolicy, Field, SYSTEM_FIELDS};
-use super::{removal, rename};
+use super::{conversion, removal, rename};
 use crate::collection::FieldSpec;
 use crate::problem::Problems;
 use crate::sql::{ColumnType, Dialect};
@@ -16,8 +16,11 @@ const REFUSED: &str = "not_supported";
 
 /// Which declared fields are in the database.
 pub(super) struct Matched {
-    /// For each declared field its position in the applied collection, `None` for one that is not in it.
+    /// For each declared field its position in the applied collection, `None` for one that is not in it or whose column
+    /// cannot be the same.
     pub fields: Vec<Option<usize>>,
+    /// For each declared field the applied one whose values it takes over into a column of another type.
+    pub converted: Vec<Option<usize>>,
     /// For each declared field the retained column that it takes over.
     pub returned: Vec<Option<Retained>>,
 }
@@ -32,6 +35,7 @@ pub(super) fn fields(
 ) -> Matched {
     let matched = matches(old, new, problems);
     let mut returned = Vec::with_capacity(matched.len());
+    let mut converted = vec![None; matched.len()];
     for (position, before) in matched.iter().enumerate() {
         let Some(field) = new.fields.get(position) else { continue };
         let back = self::spec(new, field).filter(|_| before.is_none());
@@ -42,7 +46,11 @@ pub(super) fn fields(
         let mut at = |problems: &mut Problems| match before.and_then(|before| old.fields.get(before)) {
             Some(before) => {
                 notes.extend((before.name != field.name).then(|| renamed(new, before, field)));
-                changed(before, new, field, problems);
+                if !in_place(before, field) {
+                    converted[position] = matched[position];
+                    notes.push(replaced(old, new, before, field));
+                    convertible(before, new, field, problems);
+                }
             }
             None => added(new, field, back.is_some(), problems),
         };
@@ -57,7 +65,11 @@ pub(super) fn fields(
             notes.push(removed(old, new, field, &matched));
         }
     }
-    Matched { fields: matched, returned }
+    let mut fields = matched;
+    for (before, _) in fields.iter_mut().zip(&converted).filter(|(_, converted)| converted.is_some()) {
+        *before = None;
+    }
+    Matched { fields, converted, returned }
 }
 
 /// The applied field of each declared one: the one that it is renamed from, else the one of its name.
@@ -74,6 +86,15 @@ fn matches(old: &Collection, new: &Collection, problems: &mut Problems) -> Vec<O
 fn renamed(new: &Collection, before: &Field, field: &Field) -> String {
     let (old, column) = (&before.name, &before.column);
     format!("`{}.{old}` is called `{}` from now on; its column stays `{column}`", new.name, field.name)
+}
+
+/// What is said of a field whose type changes.
+fn replaced(old: &Collection, new: &Collection, before: &Field, field: &Field) -> String {
+    let fate = match old.deletion_policy {
+        DeletionPolicy::Retain => "stays in the database and is written no longer after the contract",
+        DeletionPolicy::Delete => "is dropped by the contract",
+    };
+    format!("`{}.{}` gets a new column; the former one, `{}`, {fate}", new.name, field.name, before.column)
 }
 
 /// What is said of a field that is declared no longer.
@@ -101,26 +122,29 @@ fn added(collection: &Collection, field: &Field, returns: bool, problems: &mut P
 }
 
 /// Kinds that share a column type change in place, and so do the digits before the point of a decimal.
-fn changed(before: &Field, new: &Collection, field: &Field, problems: &mut Problems) {
-    let columns = (before.kind.column(), field.kind.column());
-    let in_place = match columns {
+fn in_place(before: &Field, field: &Field) -> bool {
+    match (before.kind.column(), field.kind.column()) {
         (ColumnType::Decimal { scale: was, .. }, ColumnType::Decimal { scale: is, .. }) => was == is,
         (was, is) => was == is,
-    };
-    if in_place {
+    }
+}
+
+fn convertible(before: &Field, new: &Collection, field: &Field, problems: &mut Problems) {
+    if conversion::is_known(before, field) {
         return;
     }
     let name = format!("`{}.{}`", new.name, field.name);
     let (was, is) = (before.kind.name(), field.kind.name());
-    let (what, keep) = match was == is {
-        true => {
-            let [was, is] = [columns.0, columns.1].map(|column| column.name(Dialect::Postgres));
-            (format!("changing the column from {was} to {is}"), "keep the applied one".to_owned())
+    let by_text = before.target().is_none() && matches!(field.kind.column(), ColumnType::Text | ColumnType::Uuid);
+    let hint = match (before.target(), by_text) {
+        (Some(_), _) => "make it a `uuid` first, in a change of its own".to_owned(),
+        (None, true) => {
+            format!("make it a `{}` first, in a change of its own", field.kind.column().name(Dialect::Postgres))
         }
-        false => (format!("changing the type from {was} to {is}"), format!("keep `type: {was}`")),
+        (None, false) => format!("keep `type: {was}`, or add a field beside it and copy the values"),
     };
-    let hint = format!("{keep}, or add a field beside it and copy the values");
-    problems.within("type", |problems| problems.hint(REFUSED, format!("{name}: {what} is not supported"), hint));
+    let message = format!("{name}: changing the type from {was} to {is} is not supported");
+    problems.within("type", |problems| problems.hint(REFUSED, message, hint));
 }
 
 /// What a field is declared as; none of a system field.

@@ -133,9 +133,14 @@ fn precision(change: &Change<'_>, before: &Field) -> Option<Step> {
         |to: ColumnType| vec![format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE {}", to.name(Dialect::Postgres))];
     let altered = sql(alter(columns.1), alter(columns.0));
     Some(match is > was {
-        true => change.step(format!("widen {} to precision {is}", change.name()), altered),
+        true => lasting(change.step(format!("widen {} to precision {is}", change.name()), altered)),
         false => change.judged(change.step(format!("hold {} to precision {is}", change.name()), altered)),
     })
+}
+
+/// With values that only the new rule takes, the old one cannot be had back.
+fn lasting(step: Step) -> Step {
+    Step { reversible: false, ..step }
 }
 
 /// The values of an `enum`, which PostgreSQL checks. Until the contract it takes the former ones too.
@@ -153,7 +158,8 @@ fn values(change: &Change<'_>, before: &Field, steps: &mut Vec<Step>) {
             }
             (Some(rule), None) => {
                 let back = constraint(String::new(), collection, &name, &rule, None).postgres.up;
-                steps.push(change.step(format!("no longer check values of {}", change.name()), sql(drop, back)));
+                let effect = format!("no longer check values of {}", change.name());
+                steps.push(lasting(change.step(effect, sql(drop, back))));
                 steps.extend(hold(change));
             }
             (None, None) => {}

@@ -65,7 +65,8 @@ fn leave(pair: &Pair, at: usize, (was, is): (&Field, &Field), before: &Schema) -
         around(pair, at, None, before, moved)
     };
     let sqlite = sql(move_to(&free), move_to(&bound));
-    Some(step(effect("drop", old, was), old.name.as_str(), sql(vec![drop], back), sqlite))
+    let left = step(effect("drop", old, was), old.name.as_str(), sql(vec![drop], back), sqlite);
+    Some(Step { reversible: false, ..left })
 }
 
 /// Until the contract old servers write what refers to nothing.

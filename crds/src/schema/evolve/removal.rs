@@ -94,7 +94,9 @@ pub(super) fn emptied(declared: &Collection) -> Collection {
 /// The retained column that a new field of this document takes over: of the name that it had before, else of its own,
 /// and of a type that holds its values.
 pub(super) fn returning<'a>(spec: &FieldSpec, retained: &'a [Retained]) -> Option<&'a Retained> {
-    let named = |name: &str| retained.iter().rev().find(|one| one.field.name == name && holds(&one.field, spec));
+    // Of two columns of one name the earlier has what was there before a change of type.
+    let last = |name: &str| retained.iter().rev().find(|one| one.field.name == name);
+    let named = |name: &str| last(name).filter(|one| holds(&one.field, spec));
     spec.renamed_from.as_deref().and_then(named).or_else(|| named(&spec.name))
 }
 

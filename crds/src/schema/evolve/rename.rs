@@ -11,10 +11,17 @@ use crate::problem::Problems;
 
 /// Position of a declared field → position of the applied one that it is renamed from.
 pub(super) fn due(old: &Collection, new: &Collection, problems: &mut Problems) -> BTreeMap<usize, usize> {
-    let mut due: BTreeMap<usize, usize> = (0..new.fields.len())
-        .filter_map(|position| Some((position, unheard(old, new, position)?)))
-        .filter(|(_, before)| *before >= SYSTEM_FIELDS)
-        .collect();
+    let wishes: BTreeMap<usize, usize> =
+        (0..new.fields.len()).filter_map(|position| Some((position, wish(old, new, position)?))).collect();
+    let mut due = wishes.clone();
+    due.retain(|position, _| !heard(old, new, *position));
+    // What was said before is said anew where the name passes on once more.
+    while let Some((position, before)) = wishes.iter().find(|(position, _)| {
+        let passes_on = namesake(old, new, **position).is_some_and(|there| due.values().any(|from| *from == there));
+        passes_on && !due.contains_key(position)
+    }) {
+        due.insert(*position, *before);
+    }
     // A name that another field has becomes free only by a rename of that field.
     while let Some(position) = due.keys().copied().find(|position| blocked(old, new, *position, &due)) {
         due.remove(&position);
@@ -23,18 +30,28 @@ pub(super) fn due(old: &Collection, new: &Collection, problems: &mut Problems) -
     due
 }
 
-/// The applied field that a `renamedFrom` names which the applied documents did not have there.
-fn unheard(old: &Collection, new: &Collection, position: usize) -> Option<usize> {
-    let field = new.fields.get(position)?;
-    let from = spec(new, field)?.renamed_from.as_deref()?;
-    let applied = old.spec.fields.iter().find(|spec| spec.name == field.name.as_str());
-    let done = applied.is_some_and(|spec| spec.renamed_from.as_deref() == Some(from));
-    old.position(from).filter(|_| !done)
+/// The applied field that a `renamedFrom` names.
+fn wish(old: &Collection, new: &Collection, position: usize) -> Option<usize> {
+    let from = spec(new, new.fields.get(position)?)?.renamed_from.as_deref()?;
+    old.position(from).filter(|before| *before >= SYSTEM_FIELDS)
+}
+
+/// Whether the applied documents said so already.
+fn heard(old: &Collection, new: &Collection, position: usize) -> bool {
+    let declared = new.fields.get(position).and_then(|field| spec(new, field));
+    declared.is_some_and(|declared| {
+        let applied = old.spec.fields.iter().find(|spec| spec.name == declared.name);
+        applied.is_some_and(|spec| spec.renamed_from == declared.renamed_from)
+    })
+}
+
+/// The applied field of the same name.
+fn namesake(old: &Collection, new: &Collection, position: usize) -> Option<usize> {
+    new.fields.get(position).and_then(|field| old.position(field.name.as_str()))
 }
 
 fn blocked(old: &Collection, new: &Collection, position: usize, due: &BTreeMap<usize, usize>) -> bool {
-    let there = new.fields.get(position).and_then(|field| old.position(field.name.as_str()));
-    there.is_some_and(|there| !due.values().any(|before| *before == there))
+    namesake(old, new, position).is_some_and(|there| !due.values().any(|before| *before == there))
 }
 
 fn refuse(new: &Collection, position: usize, problems: &mut Problems) {

@@ -32,6 +32,12 @@ pub(super) fn fill(collection: &Collection, field: &Field, dialect: Dialect) -> 
     }
 }
 
+/// The steps to NOT NULL of a new column, which goes as a whole when they are undone.
+pub(super) fn require_new(collection: &Collection, field: &Field) -> Vec<Step> {
+    let undone = |step: Step| Step { reversible: true, ..step };
+    require(collection, field).into_iter().map(undone).collect()
+}
+
 /// The steps to NOT NULL. Without anything that fills them, records that lack a value stop the plan.
 pub(super) fn require(collection: &Collection, field: &Field) -> Vec<Step> {
     let (name, table) = (format!("{}.{}", collection.name, field.name), ident(&collection.table));
@@ -81,5 +87,7 @@ pub(super) fn relax(collection: &Collection, name: &str, column: &str) -> Step {
         let alter = |what: &str| vec![format!("ALTER TABLE {table} ALTER COLUMN {column} {what}")];
         sql(alter("DROP NOT NULL"), alter("SET NOT NULL"))
     };
-    step(format!("no longer require {}.{name}", collection.name), collection.name.as_str(), both(), both())
+    let effect = format!("no longer require {}.{name}", collection.name);
+    // Over records that lack a value the rule cannot be had back.
+    Step { reversible: false, ..step(effect, collection.name.as_str(), both(), both()) }
 }

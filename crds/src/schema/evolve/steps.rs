@@ -11,10 +11,13 @@ use super::super::stored::Removed;
 use super::super::{Check, Collection, DefaultValue, Field, Index, SYSTEM_FIELDS, Schema, UniqueKey};
 use super::compare::spec;
 use super::option::{self, Change};
-use super::required::{fill, relax, require};
-use super::{Pair, describe, reference, removal};
+use super::required::{fill, relax, require, require_new};
+use super::{Pair, conversion, describe, reference, removal};
 use crate::plan::{Class, Phase, Step, StepSql};
 use crate::sql::Dialect;
+
+pub(super) const CREATE_TABLE: &str = "create table";
+pub(super) const ADD_FIELD: &str = "add field";
 
 /// Every step: tables and columns, then what points to them, then indexes; contract after expand. Tables go last.
 pub(super) fn all(pairs: &[Pair], gone: &[Removed], before: &Schema, schema: &Schema) -> Vec<Step> {
@@ -24,6 +27,7 @@ pub(super) fn all(pairs: &[Pair], gone: &[Removed], before: &Schema, schema: &Sc
     }
     for pair in pairs {
         columns(pair, schema, &mut steps);
+        conversion::columns(pair, schema, &mut steps);
     }
     // Before indexes: SQLite redefines a column that none names.
     for pair in pairs {
@@ -36,6 +40,7 @@ pub(super) fn all(pairs: &[Pair], gone: &[Removed], before: &Schema, schema: &Sc
     }
     for pair in pairs {
         reference::steps(pair, before, schema, &mut steps);
+        conversion::triggers(pair, &mut steps);
     }
     for pair in pairs {
         indexes(pair, schema, &mut steps);
@@ -73,7 +78,7 @@ fn table(collection: &Collection, schema: &Schema) -> Step {
         let down = format!("DROP TABLE {}", ident(&collection.table));
         sql(vec![create_table(collection, schema, dialect)], vec![down])
     });
-    step(format!("create table {}", collection.name), collection.name.as_str(), postgres, sqlite)
+    step(format!("{CREATE_TABLE} {}", collection.name), collection.name.as_str(), postgres, sqlite)
 }
 
 /// Counts the records for which a condition holds, with some of their ids: a query for [`StepSql::violations`].
@@ -86,7 +91,11 @@ fn columns(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
     let Some(old) = &pair.old else { return };
     let collection = &*pair.new.collection;
     for (position, field) in collection.declared() {
-        if pair.new.returned.get(position).is_some_and(Option::is_some) {
+        let elsewhere = [
+            pair.new.returned.get(position).is_some_and(Option::is_some),
+            pair.new.converted.get(position).is_some_and(Option::is_some),
+        ];
+        if elsewhere.contains(&true) {
             continue;
         }
         match pair.new.fields.get(position).copied().flatten().and_then(|before| old.fields.get(before)) {
@@ -119,7 +128,7 @@ fn added(collection: &Collection, position: usize, field: &Field, schema: &Schem
         sql
     });
     let mut add =
-        step(format!("add field {}.{}", collection.name, field.name), collection.name.as_str(), postgres, sqlite);
+        step(format!("{ADD_FIELD} {}.{}", collection.name, field.name), collection.name.as_str(), postgres, sqlite);
     if add.postgres.violations.is_some() {
         add.class = Class::DataDependent;
     }
@@ -130,7 +139,7 @@ fn added(collection: &Collection, position: usize, field: &Field, schema: &Schem
         steps.push(constraint(effect, collection, &name, &format!("CHECK {rule}"), None));
     }
     if late {
-        steps.extend(require(collection, field));
+        steps.extend(require_new(collection, field));
     }
 }
 
@@ -187,7 +196,8 @@ fn indexes(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
 pub(super) fn cannot_agree(pair: &Pair, key: &UniqueKey) -> bool {
     key.fields.iter().any(|position| {
         let returned = pair.new.returned.get(*position).is_some_and(Option::is_some);
-        let fresh = !returned && pair.new.fields.get(*position).is_some_and(Option::is_none);
+        let converted = pair.new.converted.get(*position).is_some_and(Option::is_some);
+        let fresh = !returned && !converted && pair.new.fields.get(*position).is_some_and(Option::is_none);
         let field = pair.new.collection.fields.get(*position);
         fresh && field.is_some_and(|field| !matches!(field.default, Some(DefaultValue::Value(_))))
     })

@@ -181,3 +181,37 @@ fn a_new_required_field_is_filled_or_needs_an_empty_table() {
         assert!(plan.steps.iter().filter(asks).all(|step| step.postgres.violations.is_some()));
     }
 }
+
+#[test]
+fn a_type_changes_through_a_second_column_that_is_kept_equal() {
+    let cases: Vec<(Json, Json, &str, &str)> = vec![
+        (json!({ "type": "integer" }), json!({ "type": "text" }), "Safe", "from integer to text"),
+        (json!({ "type": "text" }), json!({ "type": "integer" }), "DataDependent", "from text to integer"),
+        (json!({ "type": "date" }), json!({ "type": "timestamp" }), "Safe", "from date to timestamp"),
+        (
+            json!({ "type": "decimal", "precision": 9, "scale": 2 }),
+            json!({ "type": "decimal", "precision": 9, "scale": 1 }),
+            "DataDependent",
+            "from numeric(9,2) to numeric(9,1)",
+        ),
+    ];
+    for (before, after, class, told) in cases {
+        let evolution = way(before, after);
+        let expected = [
+            format!("Expand {class}: change markets.x {told}"),
+            "Expand Safe: keep both columns of markets.x equal".to_owned(),
+            "Backfill Safe: fill markets.x from its former column".to_owned(),
+            format!("Contract {class}: read markets.x from its new column alone"),
+        ];
+        assert_eq!(effects(&evolution.plan), expected);
+        let stored = evolution.stored.get("markets").unwrap();
+        assert_eq!((stored.columns["x"].as_str(), stored.retained[0].column.as_str()), ("x__2", "x"));
+        assert_eq!(evolution.notes.len(), 1, "{:?}", evolution.notes);
+    }
+    let evolution = way(json!({ "type": "boolean", "required": true }), json!({ "type": "integer", "required": true }));
+    assert!(
+        effects(&evolution.plan).contains(&"Contract Safe: require markets.x".to_owned()),
+        "{:?}",
+        evolution.plan.steps
+    );
+}
