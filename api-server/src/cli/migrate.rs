@@ -37,7 +37,7 @@ pub enum Migrate {
     Up(up::Up),
     /// Go back to the revision before, where that can be done
     Down(down::Down),
-    /// Show the applied revision, which servers may run, and steps that were cut short
+    /// Show the applied revision, which servers may run, steps that were cut short, and changed tables
     Status(status::Status),
 }
 

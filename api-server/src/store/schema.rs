@@ -15,6 +15,7 @@ use super::error::Error;
 
 mod apply;
 mod down;
+mod drift;
 pub mod instances;
 mod judge;
 mod ledger;
@@ -25,6 +26,7 @@ mod system;
 
 pub use apply::{Terms, apply};
 pub use down::{down, undoable};
+pub use drift::drift;
 pub use instances::Instance;
 pub use ledger::{Dirty, dirty};
 pub use owner::Claim;

@@ -147,7 +147,13 @@ async fn goes(store: &Store, fresh: &Store, before: [usize; 5], after: [usize; 5
     let (from, to) = (things(before, BEFORE, false), things(after, names, renamed));
     let (made, first) = make(store, &from, count).await;
     let (catalog, data) = (bare_catalog(store, &[]).await, rows(store, &first.schema, count).await);
-    let next = way(&made.stored, &to);
+    let next = match evolve(&made.stored, &to) {
+        Ok(next) => next,
+        Err(refused) => {
+            assert!(refused.iter().all(|problem| problem.code == "not_supported"), "{refused:?}");
+            return;
+        }
+    };
     cut_short(store, &made, &from, &next).await;
     assert_eq!(bare_catalog(store, &[]).await, catalog, "taken back");
     match migrate(store, &next, &PHASES).await {
@@ -182,7 +188,7 @@ fn every_way_ends_as_if_its_end_had_been_the_beginning() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let choice = || prop::array::uniform5(0..8_usize);
     // Shrinking would make hundreds of databases, and the cases are small.
-    let config = Config { cases: 24, max_shrink_iters: 12, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 100, max_shrink_iters: 12, failure_persistence: None, ..Config::default() };
     let ways = (choice(), choice(), any::<bool>(), 0..4_u128);
     let done = TestRunner::new(config).run(&ways, |(before, after, renamed, count)| {
         runtime.block_on(async {

@@ -262,6 +262,36 @@ fn the_last_plan_is_undone_when_it_can_be() {
 }
 
 #[test]
+fn each_difference_of_the_tables_is_named() {
+    let documents = Documents::new();
+    let fields =
+        "{ name: n, type: integer }\n{ name: at, type: timestamp }\n{ name: by, type: ref, collection: users }";
+    documents.write(fields, "  indexes: [ { fields: [n] } ]\n");
+    for url in [Postgres::shared().database(), format!("sqlite:{}/notes.db", documents.path())] {
+        applied(documents.job(&url, "up"), 1, 1);
+        assert!(documents.migrate(&url, "status").1.contains("Drift            none\n"));
+        let sql = "ALTER TABLE notes ADD COLUMN own text; ALTER TABLE notes DROP COLUMN at";
+        let store = Store::open(&DatabaseUrl::parse(&url).unwrap(), PoolOptions::default()).unwrap();
+        actix_web::rt::System::new().block_on(store.session(move |conn| conn.batch(sql))).unwrap();
+        drop(store);
+        let (_, told) = documents.migrate(&url, "status");
+        let expected = "Drift            2 differences:\n  column notes.at is missing\n  column notes.own was not made by Mainstay\n";
+        assert!(told.contains(expected), "{told}");
+        let (_, json) = documents.migrate(&url, "status --output json");
+        assert_eq!(serde_json::from_str::<Json>(&json).unwrap()["drift"][0], "column notes.at is missing");
+    }
+    let url = Postgres::shared().database();
+    applied(documents.job(&url, "up"), 1, 1);
+    let sql = "ALTER TABLE notes ALTER COLUMN n TYPE text; ALTER TABLE notes DROP CONSTRAINT notes_by_fkey; \
+        DO $$ BEGIN EXECUTE (SELECT 'DROP INDEX ' || indexname FROM pg_indexes WHERE indexname LIKE 'notes_by_%'); END $$";
+    Postgres::shared().run(name(&url), sql);
+    let (_, told) = documents.migrate(&url, "status");
+    for difference in ["column notes.n is text, not bigint", "constraint notes_by_fkey is missing", "index notes_by_"] {
+        assert!(told.contains(difference), "{difference}: {told}");
+    }
+}
+
+#[test]
 fn whatever_happens_is_reported() {
     let documents = Documents::new();
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
