@@ -154,3 +154,28 @@ async fn old_and_new_servers_write_the_same_field_until_the_contract() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_an_old_server_wrote_without_a_counterpart_stops_the_contract_and_is_kept() {
+    for store in both() {
+        let first = way(&Stored::default(), &things(kind("text"), "Delete"));
+        let made = migrate(&store, &first, &PHASES).await.unwrap();
+        let mut new = kind("integer");
+        (new["required"], new["default"]) = (json!(true), json!(7));
+        let next = way(&made.stored, &things(new, "Delete"));
+        migrate(&store, &next, &[Phase::Expand]).await.unwrap();
+        for (id, value) in [(1, text("seven")), (2, Value::Null), (3, text("3"))] {
+            assert!(insert(&store, first.schema.get("things").unwrap(), record(id, vec![value])).await.unwrap());
+        }
+        migrate(&store, &next, &[Phase::Backfill]).await.unwrap();
+        assert_eq!(value(&store, &first.schema, 1).await, text("seven"));
+        assert_eq!(value(&store, &first.schema, 2).await, text("7"), "the default, on both sides");
+        let refused = migrate(&store, &next, &[Phase::Contract]).await;
+        assert!(matches!(&refused, Err(Refusal::Data { count: 1, .. })), "{refused:?}");
+        set(&store, &first.schema, 1, text("1")).await;
+        migrate(&store, &next, &[Phase::Contract]).await.unwrap();
+        for (id, expected) in [(1, 1), (2, 7), (3, 3)] {
+            assert_eq!(value(&store, &next.schema, id).await, Value::Integer(expected));
+        }
+    }
+}

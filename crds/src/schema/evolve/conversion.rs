@@ -160,9 +160,14 @@ impl Conversion<'_> {
         Step { phase: Phase::Contract, class, reversible: false, ..settled }
     }
 
-    /// Where no value is lost, what was required has one.
+    /// Where no value is lost, what was required has one. A value without a counterpart is no missing one.
     fn require(&self) -> Vec<Step> {
         let mut steps = require_new(self.collection, self.field);
+        for step in steps.iter_mut().filter(|step| step.phase == Phase::Backfill) {
+            for update in step.postgres.up.iter_mut().chain(&mut step.sqlite.up) {
+                update.push_str(&format!(" AND {} IS NULL", ident(&self.before.column)));
+            }
+        }
         if self.before.required && self.is_total() {
             for step in &mut steps {
                 step.class = Class::Safe;

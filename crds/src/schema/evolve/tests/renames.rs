@@ -55,9 +55,12 @@ fn a_rename_keeps_column_and_index_names() {
     assert_eq!(effects(&third.plan).len(), 2);
 }
 
+/// Fields before, fields after, names with their columns.
+type Case<'a> = (&'a [&'a str], &'a [&'a str], &'a [(&'a str, &'a str)]);
+
 #[test]
 fn names_are_passed_on_and_swapped_once() {
-    let cases: [(&[&str], &[&str], &[(&str, &str)]); 5] = [
+    let cases: [Case<'_>; 5] = [
         (&["a", "b"], &["b<a", "c<b"], &[("b", "a"), ("c", "b")]),
         (&["a", "b"], &["a<b", "b<a"], &[("a", "b"), ("b", "a")]),
         (&["a", "b", "c"], &["a<c", "b<a", "c<b"], &[("a", "c"), ("b", "a"), ("c", "b")]),
