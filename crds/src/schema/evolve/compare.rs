@@ -135,13 +135,9 @@ fn convertible(before: &Field, new: &Collection, field: &Field, problems: &mut P
     }
     let name = format!("`{}.{}`", new.name, field.name);
     let (was, is) = (before.kind.name(), field.kind.name());
-    let by_text = before.target().is_none() && matches!(field.kind.column(), ColumnType::Text | ColumnType::Uuid);
-    let hint = match (before.target(), by_text) {
-        (Some(_), _) => "make it a `uuid` first, in a change of its own".to_owned(),
-        (None, true) => {
-            format!("make it a `{}` first, in a change of its own", field.kind.column().name(Dialect::Postgres))
-        }
-        (None, false) => format!("keep `type: {was}`, or add a field beside it and copy the values"),
+    let hint = match conversion::bridge(before, field) {
+        Some(first) => format!("make it a `{first}` first, in a change of its own"),
+        None => format!("keep `type: {was}`, or add a field beside it and copy the values"),
     };
     let message = format!("{name}: changing the type from {was} to {is} is not supported");
     problems.within("type", |problems| problems.hint(REFUSED, message, hint));

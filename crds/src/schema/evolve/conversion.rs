@@ -21,14 +21,25 @@ pub(super) const CHANGE: &str = "change";
 const BOTH: [Dialect; 2] = [Dialect::Postgres, Dialect::Sqlite];
 
 /// Whether values of the one kind can become values of the other. What names records or a set of values takes a second
-/// change, for its rule would have to hold while old servers still write.
+/// change, for its rule would hold the one side to what the other may write.
 pub(super) fn is_known(before: &Field, field: &Field) -> bool {
-    let plain = before.target().is_none() && field.target().is_none();
-    let free = plain && !matches!(field.kind, Kind::Enumeration(_));
-    let ways = [(before, field), (field, before)];
-    let known =
-        |(from, to): (&Field, &Field)| cast(from.kind.column(), to.kind.column(), "c", Dialect::Postgres).is_some();
-    free && ways.into_iter().all(known)
+    let plain = |field: &Field| field.target().is_none() && !matches!(field.kind, Kind::Enumeration(_));
+    plain(before) && plain(field) && are_near(before, field.kind.column()) && are_near(field, before.kind.column())
+}
+
+/// The type between the two of a `ref` or an `enum` and any other.
+pub(super) fn bridge(before: &Field, field: &Field) -> Option<&'static str> {
+    let is_enum = |field: &Field| matches!(field.kind, Kind::Enumeration(_));
+    let (name, column) = match () {
+        () if before.target().is_some() || field.target().is_some() => ("uuid", ColumnType::Uuid),
+        () if is_enum(before) || is_enum(field) => ("text", ColumnType::Text),
+        () => return None,
+    };
+    [before, field].into_iter().all(|field| field.kind.column() == column || are_near(field, column)).then_some(name)
+}
+
+fn are_near(from: &Field, to: ColumnType) -> bool {
+    cast(from.kind.column(), to, "c", Dialect::Postgres).is_some()
 }
 
 /// A field and its former self.

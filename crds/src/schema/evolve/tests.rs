@@ -193,6 +193,11 @@ fn what_is_not_supported_is_refused_all_at_once_with_the_next_step() {
     let cases: Vec<(Schema, &str, &str)> = vec![
         (with_field("opens_at", json!({ "type": "boolean" })), "/markets/spec/fields/4/type", "timestamp to boolean"),
         (with_field("closes_at", json!({ "type": "text" })), "/markets/spec/fields/5/type", "timestamp to text"),
+        (
+            with_field("status", json!({ "type": "integer", "values": null })),
+            "/markets/spec/fields/1/type",
+            "enum to integer",
+        ),
         (markets(json!({ "fields": fresh })), "/markets/spec/fields/6", "a new reference with a constant default"),
     ];
     for (schema, path, message) in cases {
