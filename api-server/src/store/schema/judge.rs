@@ -7,7 +7,7 @@ use mainstay_crds::Value;
 use mainstay_crds::plan::{Phase, Step};
 use mainstay_crds::schema::evolve::Evolution;
 use mainstay_crds::schema::{Collection, Field, ID};
-use mainstay_crds::sql::{ColumnType, Sql};
+use mainstay_crds::sql::{ColumnType, Dialect, Sql};
 use uuid::Uuid;
 
 use super::{Applied, Refusal, instances, ledger, table_exists};
@@ -106,7 +106,17 @@ fn read(conn: &mut Conn, collection: &Collection, field: &Field, found: &mut Fou
     let mut after: Option<Uuid> = None;
     loop {
         let mut sql = Sql::new();
-        sql.push("SELECT \"id\", ").ident(&field.column).push(" FROM ").ident(&collection.table).push(" WHERE ");
+        sql.push("SELECT \"id\", ");
+        match (field.kind.column(), conn.dialect()) {
+            // Without its digits: a step of this very run may change them, and a prepared statement keeps its types.
+            (ColumnType::Decimal { .. }, Dialect::Postgres) => {
+                sql.push("CAST(").ident(&field.column).push(" AS numeric)");
+            }
+            _ => {
+                sql.ident(&field.column);
+            }
+        }
+        sql.push(" FROM ").ident(&collection.table).push(" WHERE ");
         sql.ident(&field.column).push(" IS NOT NULL");
         if let Some(after) = after {
             sql.push(" AND \"id\" > ").bind(ColumnType::Uuid, Value::Uuid(after));

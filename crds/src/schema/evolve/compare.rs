@@ -9,7 +9,7 @@ use super::super::{Collection, DefaultValue, DeletionPolicy, Field, SYSTEM_FIELD
 use super::{conversion, removal, rename};
 use crate::collection::FieldSpec;
 use crate::problem::Problems;
-use crate::sql::{ColumnType, Dialect};
+use crate::sql::ColumnType;
 
 /// The code of a difference that no step bridges.
 const REFUSED: &str = "not_supported";
