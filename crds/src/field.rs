@@ -88,6 +88,15 @@ pub enum Kind {
     Bytes(bytes::Bytes),
 }
 
+impl Kind {
+    /// Whether a request may set this value, which an earlier kind may have stored; null is not asked for here.
+    pub fn takes(&self, value: &Value<'_>) -> bool {
+        let mut text = Vec::new();
+        self.write_json(value, &mut text);
+        serde_json::from_slice(&text).is_ok_and(|json: Json| self.parse(&json, &mut Problems::new()).is_some())
+    }
+}
+
 impl std::ops::Deref for Kind {
     type Target = dyn FieldKind + Send + Sync;
 

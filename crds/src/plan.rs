@@ -44,6 +44,10 @@ pub struct Step {
     pub reversible: bool,
     /// Runs in one transaction with its ledger row; otherwise intent and completion are recorded around it.
     pub transactional: bool,
+    /// The field whose stored values the new rule judges one by one, as it judges those of a request: what it refuses stops
+    /// the plan like [`StepSql::violations`]. No SQL says a pattern or a JSON Schema on both databases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judges: Option<String>,
     /// For PostgreSQL.
     pub postgres: StepSql,
     /// For SQLite.
@@ -64,7 +68,8 @@ impl Step {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepSql {
-    /// Run in order; empty where this database has nothing to do.
+    /// Run in order; empty where this database has nothing to do. In the backfill phase each ends with its `WHERE`, and is
+    /// run for one range of ids after the other, each in a transaction of its own.
     pub up: Vec<String>,
     /// Undo `up`, in order.
     pub down: Vec<String>,

@@ -1,6 +1,6 @@
 //! `mainstay migrate`: what would change, changing it, and what has changed.
 //!
-//! `plan` is a dry run, `up` binds itself to a plan by its hash, `status` asks the database alone. Opens the database
+//! `plan` is a dry run, `up` and `down` bind themselves to a plan by its hash, `status` asks the database alone. Opens the database
 //! directly, past any pooler; a SQLite file that a server holds is refused.
 
 use std::fs;
@@ -22,6 +22,7 @@ use crate::store::schema::{self, Applied, Claim, Refusal};
 use crate::store::{DatabaseUrl, Store};
 use crate::telemetry;
 
+mod down;
 pub(super) mod print;
 mod report;
 mod status;
@@ -34,7 +35,9 @@ pub enum Migrate {
     Plan(PlanArgs),
     /// Apply the plan
     Up(up::Up),
-    /// Show the applied revision, which servers may run, and steps that were cut short
+    /// Go back to the revision before, where that can be done
+    Down(down::Down),
+    /// Show the applied revision, which servers may run, steps that were cut short, and changed tables
     Status(status::Status),
 }
 
@@ -61,6 +64,7 @@ impl Migrate {
         match self {
             Migrate::Plan(args) => args.run(environment),
             Migrate::Up(args) => args.run(environment),
+            Migrate::Down(args) => args.run(environment),
             Migrate::Status(args) => args.run(environment),
         }
     }

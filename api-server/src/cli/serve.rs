@@ -362,8 +362,12 @@ impl From<Refusal> for Failure {
             Refusal::InUse { .. } => Failure::new(Exit::Data, message).because(Reason::DatabaseInUse),
             Refusal::Moved { .. } => Failure::new(Exit::Stale, message),
             Refusal::UnknownTable(_) => Failure::new(Exit::Data, message).because(Reason::UnknownTable),
-            Refusal::Data { .. } | Refusal::Order(_) => Failure::new(Exit::Data, message).because(Reason::PlanRefused),
-            Refusal::OldInstances { .. } => Failure::new(Exit::Later, message).because(Reason::OldInstances),
+            Refusal::Data { .. } | Refusal::Order(_) | Refusal::Lasting { .. } => {
+                Failure::new(Exit::Data, message).because(Reason::PlanRefused)
+            }
+            Refusal::OldInstances { .. } | Refusal::Serving { .. } => {
+                Failure::new(Exit::Later, message).because(Reason::OldInstances)
+            }
             Refusal::Step { effect, error } => {
                 let failure = Failure::from(error);
                 let reason = match failure.exit {

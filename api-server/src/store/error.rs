@@ -99,7 +99,7 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
 /// The conditions that have no kind of their own.
 fn from_message(message: &str) -> Error {
     type Known = (&'static str, fn() -> Error);
-    const KNOWN: [Known; 11] = [
+    const KNOWN: [Known; 12] = [
         ("deadlock detected", || Error::Retry),
         ("database is locked", || Error::Retry),
         ("database table is locked", || Error::Retry),
@@ -108,6 +108,8 @@ fn from_message(message: &str) -> Error {
         ("could not obtain lock", || Error::Busy("a lock did not become free")),
         ("No space left on device", || Error::DiskFull),
         ("database or disk is full", || Error::DiskFull),
+        // A migration has changed a column's type; a new connection knows nothing of the old one.
+        ("cached plan must not change result type", || Error::Away("the schema has changed".to_owned())),
         ("readonly database", || Error::ReadOnly),
         ("disk I/O error", || Error::Away("disk I/O error".to_owned())),
         ("unable to open database file", || Error::Away("unable to open the database file".to_owned())),

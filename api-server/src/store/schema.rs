@@ -14,13 +14,19 @@ use super::conn::Conn;
 use super::error::Error;
 
 mod apply;
+mod down;
+mod drift;
 pub mod instances;
+mod judge;
 mod ledger;
 pub mod owner;
 mod refusal;
+mod step;
 mod system;
 
 pub use apply::{Terms, apply};
+pub use down::{down, undoable};
+pub use drift::drift;
 pub use instances::Instance;
 pub use ledger::{Dirty, dirty};
 pub use owner::Claim;

@@ -17,7 +17,11 @@ use uuid::Uuid;
 use super::schema::{Applied, Claim, Refusal, Terms, applied, apply};
 use super::{Abort, Conn, DatabaseUrl, Error, PoolOptions, Store, records};
 
+mod catalog;
+mod changes;
 mod connections;
+mod conversions;
+mod evolution;
 mod filters;
 mod idempotency;
 mod instances;

@@ -75,7 +75,7 @@ impl Documents {
 fn migrate(documents: &str, url: &str, line: &str) -> Command {
     let mut command = Command::new(binary());
     command.arg("migrate").args(line.split_whitespace());
-    if !line.starts_with("status") {
+    if !line.starts_with("status") && !line.starts_with("down") {
         command.args(["-f", documents]);
     }
     command.args(["--database-url", url]);

@@ -10,4 +10,5 @@ mod faults;
 mod hostile;
 mod idempotency;
 mod model;
+mod readme;
 mod transcript;

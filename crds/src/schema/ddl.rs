@@ -3,6 +3,8 @@
 //! Called by `evolve`; the order of keys also by the store, whose `ORDER BY` must say what the indexes say.
 //! Knows nothing of what is already there. PostgreSQL names are never qualified: the `search_path` decides.
 
+use std::collections::BTreeSet;
+
 use super::{Check, Collection, DefaultValue, Field, ID, Index, SYSTEM_FIELDS, Schema, UniqueKey};
 use crate::field::Kind;
 use crate::filter::Filter;
@@ -79,24 +81,34 @@ pub fn create_table(collection: &Collection, schema: &Schema, dialect: Dialect) 
 
 /// A column as in `CREATE TABLE` and `ADD COLUMN`: type, nullability, constant default, on SQLite its foreign key.
 pub fn column_definition(collection: &Collection, position: usize, schema: &Schema, dialect: Dialect) -> String {
+    let required = collection.fields.get(position).is_some_and(|field| field.required);
+    define(collection, position, schema, dialect, required || position < SYSTEM_FIELDS)
+}
+
+/// As [`column_definition`], for a table whose records may lack a value.
+pub fn nullable_column(collection: &Collection, position: usize, schema: &Schema, dialect: Dialect) -> String {
+    define(collection, position, schema, dialect, false)
+}
+
+fn define(collection: &Collection, position: usize, schema: &Schema, dialect: Dialect, strict: bool) -> String {
     let Some(field) = collection.fields.get(position) else { return String::new() };
+    let target = target_table(field, schema).filter(|_| dialect == Dialect::Sqlite);
     let column = field.kind.column();
     let mut text = format!("{} {}", ident(&field.column), column.ddl(dialect));
     if position == ID {
         text.push_str(" PRIMARY KEY");
     }
-    if field.required || position < SYSTEM_FIELDS {
+    if strict {
         text.push_str(" NOT NULL");
     }
-    // For writers that do not know the column: older servers, and people with SQL.
+    // For writers that do not know the column: older servers, and people with SQL. SQLite adds no reference that has one.
     if let Some(DefaultValue::Value(value)) = &field.default
         && !value.is_null()
+        && target.is_none()
     {
         text.push_str(&format!(" DEFAULT {}", literal(column, value, dialect)));
     }
-    if dialect == Dialect::Sqlite
-        && let Some(target) = target_table(field, schema)
-    {
+    if let Some(target) = target {
         let name = ident(&reference_name(collection, field));
         text.push_str(&format!(" CONSTRAINT {name} REFERENCES {} (\"id\")", ident(target)));
     }
@@ -119,7 +131,9 @@ pub fn reference_name(collection: &Collection, field: &Field) -> String {
 pub fn value_check(field: &Field) -> Option<String> {
     let Kind::Enumeration(enumeration) = &field.kind else { return None };
     let column = field.kind.column();
-    let values = enumeration.values.iter().map(|value| literal(column, &value.clone().into(), Dialect::Postgres));
+    // Sorted, for their order in the documents says nothing.
+    let values: BTreeSet<&String> = enumeration.values.iter().collect();
+    let values = values.into_iter().map(|value| literal(column, &value.clone().into(), Dialect::Postgres));
     let values: Vec<String> = values.collect();
     Some(format!("({} IN ({}))", ident(&field.column), values.join(", ")))
 }

@@ -15,9 +15,15 @@ use crate::json::canonical;
 use crate::plan::{Class, Phase, Plan, Step};
 use crate::problem::{Problem, Problems};
 
+mod cast;
 mod compare;
+mod conversion;
 mod describe;
+mod option;
+mod reference;
 mod removal;
+mod rename;
+mod required;
 mod resolve;
 mod steps;
 
@@ -127,6 +133,11 @@ fn gone(applied: &Stored, before: &Schema, declared: &Schema, notes: &mut Vec<St
 /// would have dropped, and the next plan drops it, or finds it declared again.
 pub fn may_follow(open: &Plan) -> bool {
     open.steps.iter().filter(|step| step.phase == Phase::Contract).all(removal::is_removal)
+}
+
+/// Whether undoing a step loses what was written since: it has made a table or a column.
+pub fn loses_when_undone(step: &Step) -> bool {
+    [steps::CREATE_TABLE, steps::ADD_FIELD, conversion::CHANGE].iter().any(|effect| step.effect.starts_with(effect))
 }
 
 /// A declared collection beside the applied one of its name.

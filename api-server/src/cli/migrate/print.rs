@@ -23,8 +23,11 @@ pub fn text(plan: &Plan) -> String {
             false => format!("{system}The database has these documents (revision {}).\n", plan.from_revision),
         };
     }
-    let steps = count(plan.steps.len(), "step");
-    let mut text = format!("{system}Revision {} to {}, {steps}:\n\n", plan.from_revision, plan.to_revision);
+    let steps = match plan.steps.len() {
+        0 => "no step: the tables stay as they are.\n".to_owned(),
+        steps => format!("{}:\n\n", count(steps, "step")),
+    };
+    let mut text = format!("{system}Revision {} to {}, {steps}", plan.from_revision, plan.to_revision);
     for step in &plan.steps {
         let end = if step.reversible { "" } else { "  (cannot be undone)" };
         text.push_str(&format!("  {:9} {:14} {}{end}\n", phase(step.phase), class(step.class), step.effect));

@@ -1,5 +1,5 @@
-//! `mainstay migrate status`: the applied revision, which servers may run and which do, whose the database is, and
-//! steps that were cut short.
+//! `mainstay migrate status`: the applied revision, which servers may run and which do, whose the database is, steps that
+//! were cut short, and where the tables differ from what is applied.
 //!
 //! Needs no documents and changes nothing.
 
@@ -32,10 +32,11 @@ impl Status {
         let store = open(&settings)?;
         let asked = store.session(|conn| {
             let (applied, dirty) = (schema::applied(conn)?, schema::dirty(conn)?);
-            Ok(Found { applied, dirty, owner: owner::owner(conn)?, live: instances::live(conn)? })
+            let drift = schema::drift(conn, &applied)?;
+            Ok(Found { applied, dirty, drift, owner: owner::owner(conn)?, live: instances::live(conn)? })
         });
         let found = System::new().block_on(asked)?;
-        let Found { applied, dirty, owner, live } = &found;
+        let Found { applied, dirty, drift, owner, live } = &found;
         match self.output {
             Output::Json => {
                 let steps =
@@ -45,6 +46,7 @@ impl Status {
                     "compatibleFrom": applied.compatible_from,
                     "contractOpen": applied.is_open,
                     "dirty": steps.collect::<Vec<_>>(),
+                    "drift": drift,
                     "owner": owner,
                     "instances": live.iter().map(instance).collect::<Vec<_>>(),
                     "schema": applied.stored,
@@ -61,6 +63,7 @@ impl Status {
 struct Found {
     applied: Applied,
     dirty: Vec<Dirty>,
+    drift: Vec<String>,
     owner: Option<String>,
     live: Vec<Instance>,
 }
@@ -71,7 +74,7 @@ fn instance(found: &Instance) -> Json {
 }
 
 fn text(found: &Found) -> String {
-    let Found { applied: Applied { stored, compatible_from, is_open, .. }, dirty, owner, live } = found;
+    let Found { applied: Applied { stored, compatible_from, is_open, .. }, dirty, drift, owner, live } = found;
     if stored.revision == 0 {
         return "The database is empty: `mainstay migrate up` or `mainstay serve` makes its tables.\n".to_owned();
     }
@@ -86,6 +89,12 @@ fn text(found: &Found) -> String {
     let servers: Vec<_> = live.iter().map(|one| format!("{} (revision {})", one.instance, one.revision)).collect();
     let servers = if servers.is_empty() { "none".to_owned() } else { servers.join(", ") };
     text.push_str(&format!("Servers running  {servers}\n"));
+    if drift.is_empty() {
+        text.push_str("Drift            none\n");
+    } else {
+        text.push_str(&format!("Drift            {}:\n", count(drift.len(), "difference")));
+        text.extend(drift.iter().map(|difference| format!("  {difference}\n")));
+    }
     if dirty.is_empty() {
         text.push_str("Steps cut short  none\n");
     } else {

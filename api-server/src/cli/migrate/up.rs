@@ -49,8 +49,9 @@ enum PhaseName {
     Contract,
 }
 
+/// A class of steps that a person has to allow.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum ClassName {
+pub(super) enum ClassName {
     #[value(name = "dataDependent")]
     DataDependent,
     #[value(name = "destructive")]

@@ -50,6 +50,20 @@ pub enum Refusal {
         /// All of them.
         instances: Vec<Instance>,
     },
+    /// Servers would lose what they serve.
+    #[error("servers of this revision run: {}; end them first, then try again", names(instances))]
+    Serving {
+        /// All of them.
+        instances: Vec<Instance>,
+    },
+    /// Steps that cannot be undone are done.
+    #[error(
+        "nothing was changed; these steps cannot be undone:\n{effects}declare what was there before, and apply that"
+    )]
+    Lasting {
+        /// One a line.
+        effects: String,
+    },
     /// A step failed; what came before it is done and is not done again.
     #[error("{effect}: {error}")]
     Step {

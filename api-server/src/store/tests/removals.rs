@@ -1,45 +1,8 @@
 //! Fields and collections that leave and return, on real databases: old servers beside new ones, data that comes back, and
 //! a catalog that ends as if the new documents had been the first.
 
-use mainstay_crds::sql::Dialect;
-
+use super::catalog::catalog;
 use super::*;
-
-/// What the database says of its tables, one line each thing, without what the server keeps for itself.
-const POSTGRES: &str = "SELECT format('%s.%s %s %s %s', table_name, column_name, data_type, is_nullable, column_default) \
-    FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE '%mainstay%' \
-    AND table_name NOT LIKE '%diesel%' \
-    UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT LIKE '%mainstay%' \
-    AND tablename NOT LIKE '%diesel%' \
-    UNION ALL SELECT format('%s %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated) \
-    FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text NOT LIKE '%mainstay%' \
-    AND conrelid::regclass::text NOT LIKE '%diesel%' ORDER BY 1";
-const SQLITE: &str = "SELECT t.name || '.' || c.name || ' ' || c.type || ' ' || c.\"notnull\" || ' ' || ifnull(c.dflt_value, '') \
-    FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE '%mainstay%' \
-    AND t.name NOT LIKE '%diesel%' \
-    UNION ALL SELECT t.name || ' ' || f.\"from\" || ' refers to ' || f.\"table\" FROM sqlite_master t, \
-    pragma_foreign_key_list(t.name) f WHERE t.type = 'table' \
-    UNION ALL SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name NOT LIKE '%mainstay%' \
-    ORDER BY 1";
-
-async fn catalog(store: &Store) -> Vec<String> {
-    let query = if store.dialect() == Dialect::Postgres { POSTGRES } else { SQLITE };
-    let found = read(store, move |conn| {
-        let mut sql = Sql::new();
-        sql.push(query);
-        let mut lines = Vec::new();
-        conn.query(sql, |row| {
-            if let Value::Text(line) = row.value(0, ColumnType::Text)? {
-                lines.push(line.replace(" IF NOT EXISTS", ""));
-            }
-            Ok(())
-        })?;
-        Ok(lines)
-    });
-    let mut found = found.await.unwrap();
-    found.sort();
-    found
-}
 
 fn title() -> Json {
     json!({ "name": "title", "type": "text", "maxLength": 50 })

@@ -69,6 +69,53 @@ fn a_killed_migration_goes_on() {
 }
 
 #[test]
+fn a_killed_backfill_goes_on_where_it_stood() {
+    let documents = Documents::new();
+    let postgres = Postgres::shared();
+    let url = postgres.database();
+    documents.write("{ name: n, type: integer, default: 7 }", "");
+    up(&documents, &url);
+    let rows = "INSERT INTO notes (id, version, created_at, updated_at, title, n) \
+        SELECT gen_random_uuid(), 1, now(), now(), 't' || i, NULL FROM generate_series(1, 2500) i";
+    postgres.run(name(&url), rows);
+    documents.write("{ name: n, type: integer, required: true, default: 7 }", "");
+    // A writer that is not done has a record of the last batch.
+    let last = "BEGIN; UPDATE notes SET title = 'held' WHERE id = (SELECT id FROM notes ORDER BY id DESC LIMIT 1)";
+    let writer = Held::new(&url, last).unwrap();
+    kill_while_it_waits(&documents, &url);
+    let filled = "SELECT count(*) FROM notes WHERE n = 7";
+    assert_eq!(count(postgres, &url, filled), 2000, "two batches are there to stay");
+    let told = documents.migrate(&url, "status").1;
+    assert!(told.contains("fill notes.n with its default"), "{told}");
+    drop(writer);
+    up(&documents, &url);
+    assert_eq!(count(postgres, &url, filled), 2500);
+    assert!(documents.migrate(&url, "status").1.contains("Steps cut short  none"));
+    let required = format!("{COLUMN} AND is_nullable = 'NO'");
+    assert_eq!(count(postgres, &url, &required), 1);
+}
+
+#[test]
+fn a_migration_that_waits_for_a_lock_makes_nobody_else_wait() {
+    let documents = Documents::new();
+    let postgres = Postgres::shared();
+    let url = postgres.database();
+    documents.write("{ name: state, type: enum, values: [on, off] }", "");
+    up(&documents, &url);
+    documents.write("{ name: state, type: enum, values: [on, off, gone] }", "");
+    let reader = Held::new(&url, "BEGIN; SELECT count(*) FROM notes").unwrap();
+    let mut run = spawn(&documents, &url);
+    wait_for_waiters(postgres, &url, 1);
+    for _ in 0..5 {
+        let read = "SET lock_timeout = '5s'; SELECT count(*) FROM notes";
+        assert_eq!(postgres.run(name(&url), read).lines().last(), Some("0"));
+    }
+    assert_eq!(run.try_wait().unwrap(), None, "it asks again and again");
+    drop(reader);
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_first_migration_may_be_killed_at_any_step() {
     let postgres = Postgres::shared();
     let slow = "CREATE FUNCTION slow() RETURNS event_trigger AS 'BEGIN PERFORM pg_sleep(0.03); END' LANGUAGE plpgsql; \

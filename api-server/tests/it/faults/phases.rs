@@ -224,6 +224,74 @@ fn a_newer_program_plans_its_system_tables() {
 }
 
 #[test]
+fn the_last_plan_is_undone_when_it_can_be() {
+    let (old, new) = (Documents::new(), Documents::new());
+    for url in [Postgres::shared().database(), format!("sqlite:{}/notes.db", old.path())] {
+        let empty = old.migrate(&url, "down");
+        assert_ne!(empty.0, 0, "{}", empty.1);
+        old.write("", "");
+        applied(old.job(&url, "up"), 1, 1);
+        new.write("{ name: n, type: integer, required: true, default: 7 }", "  indexes: [ { fields: [n] } ]\n");
+        let (_, planned) = new.job(&url, "up");
+        let hash = planned["plan"]["planHash"].as_str().unwrap();
+        let server = new.serve(&url, &["--instance", "pod-new"]);
+        make(&server, "one");
+        let undo = format!("down --expect-hash {hash} --allow destructive");
+        if url.starts_with("postgres") {
+            let (status, told) = new.migrate(&url, &undo);
+            assert!(status == 75 && told.contains("pod-new (revision 2, "), "{status} {told}");
+        }
+        assert!(server.stop().success());
+        let (status, told) = new.migrate(&url, "down");
+        assert!(status == 3 && told.contains(&format!("mainstay migrate {undo}")), "{status} {told}");
+        assert!(told.contains("add field notes.n") && !told.contains("add index"), "{told}");
+        assert_eq!(new.migrate(&url, "down --expect-hash 00 --allow destructive").0, 42);
+        assert!(new.migrate(&url, "status").1.contains("Revision         2\n"), "nothing was changed");
+        let (status, told) = new.migrate(&url, &undo);
+        assert!(status == 0 && told.contains("2 steps") && told.contains("at revision 1"), "{status} {told}");
+        assert_eq!(total(&old.serve(&url, &["--migrate", "verify"])), 1);
+        assert!(old.migrate(&url, "plan").1.starts_with("Nothing to do"));
+
+        // And forth again; then what was lost for good stays lost.
+        applied(new.job(&url, "up"), 2, 1);
+        new.write("{ name: n, type: integer, default: 7 }", "  indexes: [ { fields: [n] } ]\n");
+        applied(new.job(&url, "up"), 3, 1);
+        let (status, told) = new.migrate(&url, "down");
+        assert!(status == 65 && told.contains("no longer require notes.n"), "{status} {told}");
+    }
+}
+
+#[test]
+fn each_difference_of_the_tables_is_named() {
+    let documents = Documents::new();
+    let fields =
+        "{ name: n, type: integer }\n{ name: at, type: timestamp }\n{ name: by, type: ref, collection: users }";
+    documents.write(fields, "  indexes: [ { fields: [n] } ]\n");
+    for url in [Postgres::shared().database(), format!("sqlite:{}/notes.db", documents.path())] {
+        applied(documents.job(&url, "up"), 1, 1);
+        assert!(documents.migrate(&url, "status").1.contains("Drift            none\n"));
+        let sql = "ALTER TABLE notes ADD COLUMN own text; ALTER TABLE notes DROP COLUMN at";
+        let store = Store::open(&DatabaseUrl::parse(&url).unwrap(), PoolOptions::default()).unwrap();
+        actix_web::rt::System::new().block_on(store.session(move |conn| conn.batch(sql))).unwrap();
+        drop(store);
+        let (_, told) = documents.migrate(&url, "status");
+        let expected = "Drift            2 differences:\n  column notes.at is missing\n  column notes.own was not made by Mainstay\n";
+        assert!(told.contains(expected), "{told}");
+        let (_, json) = documents.migrate(&url, "status --output json");
+        assert_eq!(serde_json::from_str::<Json>(&json).unwrap()["drift"][0], "column notes.at is missing");
+    }
+    let url = Postgres::shared().database();
+    applied(documents.job(&url, "up"), 1, 1);
+    let sql = "ALTER TABLE notes ALTER COLUMN n TYPE text; ALTER TABLE notes DROP CONSTRAINT notes_by_fkey; \
+        DO $$ BEGIN EXECUTE (SELECT 'DROP INDEX ' || indexname FROM pg_indexes WHERE indexname LIKE 'notes_by_%'); END $$";
+    Postgres::shared().run(name(&url), sql);
+    let (_, told) = documents.migrate(&url, "status");
+    for difference in ["column notes.n is text, not bigint", "constraint notes_by_fkey is missing", "index notes_by_"] {
+        assert!(told.contains(difference), "{difference}: {told}");
+    }
+}
+
+#[test]
 fn whatever_happens_is_reported() {
     let documents = Documents::new();
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -239,7 +307,9 @@ fn whatever_happens_is_reported() {
     documents.write("{ name: title, type: date }", "");
     let message = failed(documents.job(&url, "plan"), 65, "DocumentsInvalid");
     assert!(!message.contains('\n'), "{message}");
-    documents.write("{ name: n, type: integer, required: true }", "");
+    documents.write("{ name: n, type: decimal, scale: 2 }", "");
+    applied(documents.job(&url, "up"), 2, 1);
+    documents.write("{ name: n, type: json }", "");
     failed(documents.job(&url, "plan"), 65, "PlanRefused");
     std::fs::remove_file(documents.0.path().join("notes.yaml")).unwrap();
     failed(documents.job(&url, "up"), 65, "DocumentsInvalid");

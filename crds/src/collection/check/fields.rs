@@ -324,18 +324,24 @@ fn default(json: &Json, kind: &Kind, problems: &mut Problems) -> Option<DefaultV
     Some(value)
 }
 
-/// `renamedFrom` names a field that is gone, once.
+/// `renamedFrom` names a field that is gone, or one whose name came from another field in its turn; each once.
 fn renames(declared: &[Json], fields: &[Field], problems: &mut Problems) {
     let text = |field: &Json, key: &str| field.get(key).and_then(Json::as_str).map(str::to_owned);
-    let mut names: BTreeSet<String> = declared.iter().filter_map(|field| text(field, "name")).collect();
-    names.extend(fields.iter().map(|field| field.name.to_string()));
+    let stays = |field: &&Json| text(field, "renamedFrom").is_none();
+    let mut names: BTreeSet<String> = declared.iter().filter(stays).filter_map(|field| text(field, "name")).collect();
+    let renamed: BTreeSet<String> =
+        declared.iter().filter(|field| !stays(field)).filter_map(|field| text(field, "name")).collect();
+    names.extend(fields.iter().map(|field| field.name.to_string()).filter(|name| !renamed.contains(name)));
     let mut seen = BTreeSet::new();
     for (position, field) in declared.iter().enumerate() {
         let Some(old) = text(field, "renamedFrom") else { continue };
+        let itself = text(field, "name").as_ref() == Some(&old);
         problems.within(position, |problems| {
             problems.within("renamedFrom", |problems| {
                 if let Err(rule) = Name::field(&old) {
                     problems.add("bad_name", format!("`{old}` is not a field's name: {rule}"));
+                } else if itself {
+                    problems.hint("contradiction", "that is its name already", "remove this `renamedFrom`");
                 } else if names.contains(&old) {
                     let message = format!("`{old}` is still a field");
                     problems.hint("contradiction", message, "remove that field, or this `renamedFrom`");

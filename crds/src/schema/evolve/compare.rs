@@ -1,4 +1,4 @@
-//! Finds which applied or retained field a declared one is, and refuses the differences that no step bridges yet.
+//! Finds which applied or retained field a declared one is, and refuses the differences that no step bridges.
 //!
 //! Called by `evolve`. Every refusal names the field, what differs and the next step.
 
@@ -6,19 +6,21 @@ use std::collections::BTreeSet;
 
 use super::super::stored::Retained;
 use super::super::{Collection, DefaultValue, DeletionPolicy, Field, SYSTEM_FIELDS};
-use super::removal;
+use super::{conversion, removal, rename};
 use crate::collection::FieldSpec;
-use crate::field::Kind;
 use crate::problem::Problems;
-use crate::sql::Dialect;
+use crate::sql::ColumnType;
 
-/// The code of a difference that a later version will bridge.
-const LATER: &str = "not_supported_yet";
+/// The code of a difference that no step bridges.
+const REFUSED: &str = "not_supported";
 
 /// Which declared fields are in the database.
 pub(super) struct Matched {
-    /// For each declared field its position in the applied collection, `None` for one that is not in it.
+    /// For each declared field its position in the applied collection, `None` for one that is not in it or whose column
+    /// cannot be the same.
     pub fields: Vec<Option<usize>>,
+    /// For each declared field the applied one whose values it takes over into a column of another type.
+    pub converted: Vec<Option<usize>>,
     /// For each declared field the retained column that it takes over.
     pub returned: Vec<Option<Retained>>,
 }
@@ -33,14 +35,23 @@ pub(super) fn fields(
 ) -> Matched {
     let matched = matches(old, new, problems);
     let mut returned = Vec::with_capacity(matched.len());
+    let mut converted = vec![None; matched.len()];
     for (position, before) in matched.iter().enumerate() {
         let Some(field) = new.fields.get(position) else { continue };
         let back = self::spec(new, field).filter(|_| before.is_none());
         let back = back.and_then(|spec| removal::returning(spec, retained));
+        let back = back.filter(|back| !returned.iter().flatten().any(|taken: &Retained| taken.column == back.column));
         returned.push(back.cloned());
         let spec = new.spec.fields.iter().position(|spec| spec.name == field.name.as_str());
         let mut at = |problems: &mut Problems| match before.and_then(|before| old.fields.get(before)) {
-            Some(before) => changed(old, before, new, field, notes, problems),
+            Some(before) => {
+                notes.extend((before.name != field.name).then(|| renamed(new, before, field)));
+                if !in_place(before, field) {
+                    converted[position] = matched[position];
+                    notes.push(replaced(old, new, before, field));
+                    convertible(before, new, field, problems);
+                }
+            }
             None => added(new, field, back.is_some(), problems),
         };
         match spec {
@@ -54,31 +65,36 @@ pub(super) fn fields(
             notes.push(removed(old, new, field, &matched));
         }
     }
-    Matched { fields: matched, returned }
+    let mut fields = matched;
+    for (before, _) in fields.iter_mut().zip(&converted).filter(|(_, converted)| converted.is_some()) {
+        *before = None;
+    }
+    Matched { fields, converted, returned }
 }
 
-/// A rename counts only until it is applied, so that the documents may keep their `renamedFrom`.
+/// The applied field of each declared one: the one that it is renamed from, else the one of its name.
 fn matches(old: &Collection, new: &Collection, problems: &mut Problems) -> Vec<Option<usize>> {
-    let mut claimed: BTreeSet<usize> = BTreeSet::new();
-    let mut matched = vec![None; new.fields.len()];
-    for (position, field) in new.fields.iter().enumerate() {
-        let from = spec(new, field).and_then(|spec| spec.renamed_from.as_deref());
-        let from = from.filter(|_| old.position(field.name.as_str()).is_none());
-        if let Some(before) = from.and_then(|from| old.position(from)).filter(|before| *before >= SYSTEM_FIELDS) {
-            if !claimed.insert(before) {
-                problems.hint(
-                    "renamed_twice",
-                    format!("`{}.{}` is not the only field renamed from that name", new.name, field.name),
-                    "keep `renamedFrom` on one of them",
-                );
-            }
-            matched[position] = Some(before);
-        }
-    }
-    for (before, field) in matched.iter_mut().zip(&new.fields).filter(|(before, _)| before.is_none()) {
-        *before = old.position(field.name.as_str()).filter(|before| claimed.insert(*before));
-    }
-    matched
+    let renames = rename::due(old, new, problems);
+    let of = |(position, field): (usize, &Field)| match renames.get(&position) {
+        Some(before) => Some(*before),
+        None => old.position(field.name.as_str()).filter(|before| !renames.values().any(|taken| taken == before)),
+    };
+    new.fields.iter().enumerate().map(of).collect()
+}
+
+/// What is said of a field that has another name.
+fn renamed(new: &Collection, before: &Field, field: &Field) -> String {
+    let (old, column) = (&before.name, &before.column);
+    format!("`{}.{old}` is called `{}` from now on; its column stays `{column}`", new.name, field.name)
+}
+
+/// What is said of a field whose type changes.
+fn replaced(old: &Collection, new: &Collection, before: &Field, field: &Field) -> String {
+    let fate = match old.deletion_policy {
+        DeletionPolicy::Retain => "stays in the database and is written no longer after the contract",
+        DeletionPolicy::Delete => "is dropped by the contract",
+    };
+    format!("`{}.{}` gets a new column; the former one, `{}`, {fate}", new.name, field.name, before.column)
 }
 
 /// What is said of a field that is declared no longer.
@@ -96,72 +112,38 @@ fn removed(old: &Collection, new: &Collection, field: &Field, matched: &[Option<
 
 fn added(collection: &Collection, field: &Field, returns: bool, problems: &mut Problems) {
     let constant = matches!(&field.default, Some(DefaultValue::Value(value)) if !value.is_null());
-    if field.required && !constant && !returns {
+    if constant && field.target().is_some() && !returns {
         problems.hint(
-            LATER,
-            format!("`{}.{}` is new and required, but existing records have no value", collection.name, field.name),
-            "give it a constant default, or do not require it",
-        );
-    } else if constant && field.target().is_some() {
-        problems.hint(
-            LATER,
+            REFUSED,
             format!("`{}.{}` is a new reference with a constant default", collection.name, field.name),
             "leave the default out until the field is applied",
         );
     }
 }
 
-fn changed(
-    old: &Collection,
-    before: &Field,
-    new: &Collection,
-    field: &Field,
-    notes: &mut Vec<String>,
-    problems: &mut Problems,
-) {
+/// Kinds that share a column type change in place, and so do the digits before the point of a decimal.
+fn in_place(before: &Field, field: &Field) -> bool {
+    match (before.kind.column(), field.kind.column()) {
+        (ColumnType::Decimal { scale: was, .. }, ColumnType::Decimal { scale: is, .. }) => was == is,
+        (was, is) => was == is,
+    }
+}
+
+fn convertible(before: &Field, new: &Collection, field: &Field, problems: &mut Problems) {
+    if conversion::is_known(before, field) {
+        return;
+    }
     let name = format!("`{}.{}`", new.name, field.name);
-    let mut refuse = |step: &str, what: String, hint: String| {
-        problems.within(step, |problems| problems.hint(LATER, format!("{name}: {what} is not supported yet"), hint));
+    let (was, is) = (before.kind.name(), field.kind.name());
+    let hint = match conversion::bridge(before, field) {
+        Some(first) => format!("make it a `{first}` first, in a change of its own"),
+        None => format!("keep `type: {was}`, or add a field beside it and copy the values"),
     };
-    let types = (before.kind.name(), field.kind.name());
-    if types.0 != types.1 {
-        let hint = format!("keep `type: {}`, or add a field of the new type beside it", types.0);
-        refuse("type", format!("changing the type from {} to {}", types.0, types.1), hint);
-    } else if before.kind.column() != field.kind.column() {
-        let columns = [before, field].map(|field| field.kind.column().name(Dialect::Postgres));
-        let hint = "keep the applied one, or add a field beside it".to_owned();
-        refuse("type", format!("changing the column from {} to {}", columns[0], columns[1]), hint);
-    }
-    if before.required != field.required {
-        let (now, keep) = if field.required { ("requiring it", "false") } else { ("no longer requiring it", "true") };
-        refuse("required", now.to_owned(), format!("keep `required: {keep}`"));
-    }
-    if let (Some(was), Some(is)) = (before.target(), field.target())
-        && was != is
-    {
-        refuse("collection", format!("pointing to `{is}` instead of `{was}`"), format!("keep `collection: {was}`"));
-    }
-    if let (Kind::Enumeration(was), Kind::Enumeration(is)) = (&before.kind, &field.kind) {
-        let lost: Vec<&str> = was.values.iter().filter(|v| !is.values.contains(v)).map(String::as_str).collect();
-        if !lost.is_empty() {
-            let lost = lost.join("`, `");
-            refuse("values", format!("removing `{lost}` from its values"), format!("keep `{lost}` in `values`"));
-        }
-    }
-    if let (Some(was), Some(is)) = (spec(old, before), spec(new, field))
-        && options(was) != options(is)
-    {
-        notes.push(format!("{name}: its changed options hold for new writes; existing records are not checked"));
-    }
+    let message = format!("{name}: changing the type from {was} to {is} is not supported");
+    problems.within("type", |problems| problems.hint(REFUSED, message, hint));
 }
 
-/// The options that judge a value and that only the server enforces.
-fn options(spec: &FieldSpec) -> impl PartialEq + '_ {
-    let FieldSpec { min_length, max_length, pattern, format, minimum, maximum, .. } = spec;
-    let FieldSpec { schema, min_items, max_items, unique_items, items, .. } = spec;
-    ((min_length, max_length, pattern, format, minimum, maximum), (schema, min_items, max_items, unique_items, items))
-}
-
-fn spec<'a>(collection: &'a Collection, field: &Field) -> Option<&'a FieldSpec> {
+/// What a field is declared as; none of a system field.
+pub(super) fn spec<'a>(collection: &'a Collection, field: &Field) -> Option<&'a FieldSpec> {
     collection.spec.fields.iter().find(|spec| spec.name == field.name.as_str())
 }

@@ -6,16 +6,18 @@
 
 use std::collections::BTreeSet;
 
-use super::super::ddl::{
-    column_definition, drop_index, ident, object_name, reference_name, reference_rule, value_check, value_check_name,
-};
+use super::super::ddl::{drop_index, ident, object_name, value_check, value_check_name};
 use super::super::stored::{Fate, Removed, Retained};
 use super::super::{Collection, DeletionPolicy, Field, SYSTEM_FIELDS, Schema, UniqueKey};
+use super::compare::spec;
+use super::reference::redefine;
+use super::required::{relax, require};
 use super::resolve::Resolved;
 use super::steps::{constraint, sql, step};
+use super::{option, reference};
 use crate::collection::FieldSpec;
 use crate::filter::{Filter, Operand};
-use crate::plan::{Class, Phase, Step, StepSql};
+use crate::plan::{Class, Phase, Step};
 use crate::sql::Dialect;
 
 const DROP_FIELD: &str = "drop field";
@@ -89,9 +91,13 @@ pub(super) fn emptied(declared: &Collection) -> Collection {
     old
 }
 
-/// The retained column that a new field of this document takes over: same name, and a type that holds its values.
+/// The retained column that a new field of this document takes over: of the name that it had before, else of its own,
+/// and of a type that holds its values.
 pub(super) fn returning<'a>(spec: &FieldSpec, retained: &'a [Retained]) -> Option<&'a Retained> {
-    retained.iter().rev().find(|one| one.field.name == spec.name && holds(&one.field, spec))
+    // Of two columns of one name the earlier has what was there before a change of type.
+    let last = |name: &str| retained.iter().rev().find(|one| one.field.name == name);
+    let named = |name: &str| last(name).filter(|one| holds(&one.field, spec));
+    spec.renamed_from.as_deref().and_then(named).or_else(|| named(&spec.name))
 }
 
 fn holds(was: &FieldSpec, is: &FieldSpec) -> bool {
@@ -142,16 +148,6 @@ pub(super) fn steps(old: &Collection, before: &[Retained], new: &Resolved, schem
     }
 }
 
-/// New servers do not write the column.
-fn relax(collection: &Collection, name: &str, column: &str) -> Step {
-    let (table, column) = (ident(&collection.table), ident(column));
-    let both = || {
-        let alter = |what: &str| vec![format!("ALTER TABLE {table} ALTER COLUMN {column} {what}")];
-        sql(alter("DROP NOT NULL"), alter("SET NOT NULL"))
-    };
-    step(format!("no longer require {}.{name}", collection.name), collection.name.as_str(), both(), both())
-}
-
 /// What a collection that has returned does not declare any more, as PostgreSQL would hold new records to it.
 pub(super) fn former(collection: &Collection, removed: &Removed, steps: &mut Vec<Step>) {
     let table = ident(&collection.table);
@@ -181,28 +177,22 @@ fn come_back(
     schema: &Schema,
     steps: &mut Vec<Step>,
 ) {
-    let (name, table) = (format!("{}.{}", collection.name, field.name), ident(&collection.table));
+    let name = format!("{}.{}", collection.name, field.name);
+    if let Some(is) = spec(collection, field) {
+        steps.extend(option::hold(&option::Change { collection, was: &one.field, is, field }));
+    }
     if let Some(rule) = value_check(field) {
         let (check, rule) = (value_check_name(collection, field), format!("CHECK {rule}"));
         steps.push(constraint(format!("check values of {name}"), collection, &check, &rule, None));
     }
     if field.required && one.nullable {
-        let column = ident(&field.column);
-        let both = || {
-            let alter = |what: &str| vec![format!("ALTER TABLE {table} ALTER COLUMN {column} {what}")];
-            let missing = format!(
-                "SELECT count(*) OVER (), CAST(\"id\" AS text) FROM {table} WHERE {column} IS NULL ORDER BY 2 LIMIT 10"
-            );
-            StepSql { violations: Some(missing), ..sql(alter("SET NOT NULL"), alter("DROP NOT NULL")) }
-        };
-        let required = step(format!("require {name}"), collection.name.as_str(), both(), both());
-        steps.push(Step { phase: Phase::Contract, class: Class::DataDependent, ..required });
+        steps.extend(require(collection, field));
     } else if !field.required && !one.nullable {
         steps.push(relax(collection, field.name.as_str(), &field.column));
     }
     // Before its contract the reference is still there.
-    if let (Some(rule), Fate::Keep) = (reference_rule(field, schema), one.fate) {
-        steps.push(refer_again(collection, position, &rule, one.nullable, schema));
+    if one.fate == Fate::Keep {
+        steps.extend(reference::again(collection, position, one, schema));
     }
     let left: Vec<&String> = one.indexes.iter().filter(|index| !has_index(collection, index)).collect();
     if !left.is_empty() {
@@ -211,45 +201,6 @@ fn come_back(
         let former = step(format!("drop former indexes of {name}"), collection.name.as_str(), postgres, sqlite);
         steps.push(Step { phase: Phase::Contract, reversible: false, ..former });
     }
-}
-
-/// A reference over a column that has been without one.
-fn refer_again(collection: &Collection, position: usize, rule: &str, nullable: bool, schema: &Schema) -> Step {
-    let field = &collection.fields[position];
-    let target = field.target().map_or("", |target| target.as_str());
-    let (table, column) = (ident(&collection.table), ident(&field.column));
-    let other = schema.get(target).map_or_else(String::new, |target| ident(&target.table));
-    let dangling = format!(
-        "SELECT count(*) OVER (), CAST(\"id\" AS text) FROM {table} WHERE {column} IS NOT NULL AND NOT EXISTS \
-         (SELECT 1 FROM {other} AS \"target\" WHERE \"target\".\"id\" = {table}.{column}) ORDER BY 2 LIMIT 10"
-    );
-    let effect = format!("add reference {}.{} to {target}", collection.name, field.name);
-    let mut added = constraint(effect, collection, &reference_name(collection, field), rule, None);
-    added.class = Class::DataDependent;
-    let mut lax = collection.clone();
-    lax.fields[position].required = false;
-    let definition = column_definition(&lax, position, schema, Dialect::Sqlite);
-    let free = format!("{column} TEXT");
-    let up = redefine(&table, &field.column, &definition, nullable || !field.required);
-    added.sqlite = sql(up, redefine(&table, &field.column, &free, nullable));
-    (added.postgres.violations, added.sqlite.violations) = (Some(dangling.clone()), Some(dangling));
-    added
-}
-
-/// SQLite's way to another definition of a column that no index names.
-fn redefine(table: &str, column: &str, definition: &str, nullable: bool) -> Vec<String> {
-    let (old, column) = (ident(&format!("{column}__before")), ident(column));
-    let mut all = vec![
-        format!("ALTER TABLE {table} RENAME COLUMN {column} TO {old}"),
-        format!("ALTER TABLE {table} ADD COLUMN {definition}"),
-        format!("UPDATE {table} SET {column} = {old}"),
-        format!("ALTER TABLE {table} DROP COLUMN {old}"),
-    ];
-    if !nullable {
-        // No column can be added that takes no null.
-        all.push(format!("ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL"));
-    }
-    all
 }
 
 /// What the contract does to a retained column.

@@ -18,6 +18,8 @@ pub(super) struct Resolved {
     pub collection: Arc<Collection>,
     /// For each field its position in the applied collection.
     pub fields: Vec<Option<usize>>,
+    /// For each field the applied one whose values it takes over into a column of another type.
+    pub converted: Vec<Option<usize>>,
     /// For each field the retained column that it takes over.
     pub returned: Vec<Option<Retained>>,
     /// The columns that no declared field has.
@@ -32,8 +34,8 @@ pub(super) struct Resolved {
 pub(super) fn new(declared: &Arc<Collection>) -> Resolved {
     let fields = vec![None; declared.fields.len()];
     let (objects, kept) = (BTreeMap::new(), BTreeSet::new());
-    let (returned, retained) = (Vec::new(), Vec::new());
-    Resolved { collection: Arc::clone(declared), fields, returned, retained, objects, kept }
+    let (converted, returned, retained) = (Vec::new(), Vec::new(), Vec::new());
+    Resolved { collection: Arc::clone(declared), fields, converted, returned, retained, objects, kept }
 }
 
 /// The columns of a collection that is there. `before` are the columns that it had retained.
@@ -44,7 +46,7 @@ pub(super) fn existing(
     matched: Matched,
     revision: i64,
 ) -> Resolved {
-    let Matched { fields, returned } = matched;
+    let Matched { fields, converted, returned } = matched;
     let mut collection = declared.clone();
     let mut taken: BTreeSet<&str> = old.fields.iter().map(|field| field.column.as_str()).collect();
     taken.extend(before.iter().map(|one| one.column.as_str()));
@@ -59,7 +61,7 @@ pub(super) fn existing(
     }
     let (objects, kept) = (BTreeMap::new(), BTreeSet::new());
     let collection = Arc::new(collection);
-    let mut resolved = Resolved { collection, fields, returned, retained: Vec::new(), objects, kept };
+    let mut resolved = Resolved { collection, fields, converted, returned, retained: Vec::new(), objects, kept };
     resolved.retained = removal::retained(old, before, &resolved);
     resolved
 }

@@ -5,14 +5,19 @@
 
 use super::super::ddl::{
     check_rule, column_definition, condition, create_index, create_table, create_unique, drop_index, ident,
-    reference_name, reference_rule, unique_key_part, value_check, value_check_name,
+    nullable_column, unique_key_part, value_check, value_check_name,
 };
-use super::super::stored::{Removed, Retained};
+use super::super::stored::Removed;
 use super::super::{Check, Collection, DefaultValue, Field, Index, SYSTEM_FIELDS, Schema, UniqueKey};
-use super::{Pair, describe, removal};
-use crate::field::Kind;
+use super::compare::spec;
+use super::option::{self, Change};
+use super::required::{fill, relax, require, require_new};
+use super::{Pair, conversion, describe, reference, removal};
 use crate::plan::{Class, Phase, Step, StepSql};
 use crate::sql::Dialect;
+
+pub(super) const CREATE_TABLE: &str = "create table";
+pub(super) const ADD_FIELD: &str = "add field";
 
 /// Every step: tables and columns, then what points to them, then indexes; contract after expand. Tables go last.
 pub(super) fn all(pairs: &[Pair], gone: &[Removed], before: &Schema, schema: &Schema) -> Vec<Step> {
@@ -22,6 +27,7 @@ pub(super) fn all(pairs: &[Pair], gone: &[Removed], before: &Schema, schema: &Sc
     }
     for pair in pairs {
         columns(pair, schema, &mut steps);
+        conversion::columns(pair, schema, &mut steps);
     }
     // Before indexes: SQLite redefines a column that none names.
     for pair in pairs {
@@ -33,7 +39,8 @@ pub(super) fn all(pairs: &[Pair], gone: &[Removed], before: &Schema, schema: &Sc
         }
     }
     for pair in pairs {
-        references(pair, schema, &mut steps);
+        reference::steps(pair, before, schema, &mut steps);
+        conversion::triggers(pair, &mut steps);
     }
     for pair in pairs {
         indexes(pair, schema, &mut steps);
@@ -56,6 +63,7 @@ pub(super) fn step(effect: String, collection: &str, postgres: StepSql, sqlite: 
         class: Class::Safe,
         reversible: true,
         transactional: true,
+        judges: None,
         postgres,
         sqlite,
     }
@@ -70,49 +78,69 @@ fn table(collection: &Collection, schema: &Schema) -> Step {
         let down = format!("DROP TABLE {}", ident(&collection.table));
         sql(vec![create_table(collection, schema, dialect)], vec![down])
     });
-    step(format!("create table {}", collection.name), collection.name.as_str(), postgres, sqlite)
+    step(format!("{CREATE_TABLE} {}", collection.name), collection.name.as_str(), postgres, sqlite)
+}
+
+/// Counts the records for which a condition holds, with some of their ids: a query for [`StepSql::violations`].
+pub(super) fn count(table: &str, condition: &str) -> String {
+    let table = ident(table);
+    format!("SELECT count(*) OVER (), CAST(\"id\" AS text) FROM {table} WHERE {condition} ORDER BY 2 LIMIT 10")
 }
 
 fn columns(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
     let Some(old) = &pair.old else { return };
-    let collection = &pair.new.collection;
+    let collection = &*pair.new.collection;
     for (position, field) in collection.declared() {
-        let before = pair.new.fields.get(position).copied().flatten().and_then(|before| old.fields.get(before));
-        if pair.new.returned.get(position).is_some_and(Option::is_some) {
+        let elsewhere = [
+            pair.new.returned.get(position).is_some_and(Option::is_some),
+            pair.new.converted.get(position).is_some_and(Option::is_some),
+        ];
+        if elsewhere.contains(&true) {
             continue;
         }
-        match before {
-            None => {
-                let [postgres, sqlite] = [Dialect::Postgres, Dialect::Sqlite].map(|dialect| {
-                    let definition = column_definition(collection, position, schema, dialect);
-                    let table = ident(&collection.table);
-                    let add = format!("ALTER TABLE {table} ADD COLUMN {definition}");
-                    sql(vec![add], vec![format!("ALTER TABLE {table} DROP COLUMN {}", ident(&field.column))])
-                });
-                let effect = format!("add field {}.{}", collection.name, field.name);
-                steps.push(step(effect, collection.name.as_str(), postgres, sqlite));
-                if let Some(rule) = value_check(field) {
-                    let effect = format!("check values of {}.{}", collection.name, field.name);
-                    let name = value_check_name(collection, field);
-                    steps.push(constraint(effect, collection, &name, &format!("CHECK {rule}"), None));
+        match pair.new.fields.get(position).copied().flatten().and_then(|before| old.fields.get(before)) {
+            None => added(collection, position, field, schema, steps),
+            Some(before) => {
+                if let (Some(was), Some(is)) = (spec(old, before), spec(collection, field)) {
+                    option::steps(&Change { collection, was, is, field }, before, steps);
+                }
+                match (before.required, field.required) {
+                    (true, false) => steps.push(relax(collection, field.name.as_str(), &field.column)),
+                    (false, true) => steps.extend(require(collection, field)),
+                    _ => {}
                 }
             }
-            Some(before) => steps.extend(widened(collection, before, field)),
         }
     }
 }
 
-/// The check of an `enum` that has gained values.
-fn widened(collection: &Collection, before: &Field, field: &Field) -> Option<Step> {
-    let (Kind::Enumeration(was), Kind::Enumeration(is)) = (&before.kind, &field.kind) else { return None };
-    let gained: Vec<&str> = is.values.iter().filter(|v| !was.values.contains(v)).map(String::as_str).collect();
-    if gained.is_empty() {
-        return None;
+/// A new column. Where records lack a value of a required field, older servers go on without it until the contract.
+fn added(collection: &Collection, position: usize, field: &Field, schema: &Schema, steps: &mut Vec<Step>) {
+    let constant = matches!(&field.default, Some(DefaultValue::Value(value)) if !value.is_null());
+    let late = field.required && !constant;
+    let [postgres, sqlite] = [Dialect::Postgres, Dialect::Sqlite].map(|dialect| {
+        let define = if late { nullable_column } else { column_definition };
+        let definition = define(collection, position, schema, dialect);
+        let table = ident(&collection.table);
+        let add = format!("ALTER TABLE {table} ADD COLUMN {definition}");
+        let mut sql = sql(vec![add], vec![format!("ALTER TABLE {table} DROP COLUMN {}", ident(&field.column))]);
+        sql.violations = (late && fill(collection, field, dialect).is_none()).then(|| count(&collection.table, "TRUE"));
+        sql
+    });
+    let mut add =
+        step(format!("{ADD_FIELD} {}.{}", collection.name, field.name), collection.name.as_str(), postgres, sqlite);
+    if add.postgres.violations.is_some() {
+        add.class = Class::DataDependent;
     }
-    let effect = format!("allow {}.{}: {}", collection.name, field.name, gained.join(", "));
-    let name = value_check_name(collection, field);
-    let was = value_check(before).map(|rule| format!("CHECK {rule}"));
-    Some(constraint(effect, collection, &name, &format!("CHECK {}", value_check(field)?), was.as_deref()))
+    steps.push(add);
+    if let Some(rule) = value_check(field) {
+        let effect = format!("check values of {}.{}", collection.name, field.name);
+        let name = value_check_name(collection, field);
+        steps.push(constraint(effect, collection, &name, &format!("CHECK {rule}"), None));
+    }
+    if late {
+        steps.extend(require_new(collection, field));
+    }
 }
 
 /// Sets a constraint of PostgreSQL, in place of `was` if there is one: checked for new rows at once, for old ones
@@ -132,30 +160,6 @@ pub(super) fn constraint(effect: String, collection: &Collection, name: &str, ru
         reversible: was.is_none(),
         transactional: false,
         ..step(effect, collection.name.as_str(), postgres, StepSql::default())
-    }
-}
-
-fn references(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
-    let collection = &pair.new.collection;
-    for (position, field) in collection.declared() {
-        let there = |found: Option<&Option<Retained>>| found.is_some_and(Option::is_some);
-        let fresh = pair.new.fields.get(position).is_none_or(Option::is_none);
-        let fresh = fresh && !there(pair.new.returned.get(position));
-        let (Some(target), Some(rule), true) = (field.target(), reference_rule(field, schema), fresh) else {
-            continue;
-        };
-        let effect = format!("add reference {}.{} to {target}", collection.name, field.name);
-        let name = reference_name(collection, field);
-        if pair.old.is_some() {
-            steps.push(constraint(effect, collection, &name, &rule, None));
-            continue;
-        }
-        let (table, name) = (ident(&collection.table), ident(&name));
-        let postgres = sql(
-            vec![format!("ALTER TABLE {table} ADD CONSTRAINT {name} {rule}")],
-            vec![format!("ALTER TABLE {table} DROP CONSTRAINT {name}")],
-        );
-        steps.push(step(effect, collection.name.as_str(), postgres, StepSql::default()));
     }
 }
 
@@ -188,11 +192,12 @@ fn indexes(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
     }
 }
 
-/// A key with a new field that is null everywhere: nulls never agree.
-fn cannot_agree(pair: &Pair, key: &UniqueKey) -> bool {
+/// A key with a new field that is null everywhere, or of which each record gets a value of its own: nulls never agree.
+pub(super) fn cannot_agree(pair: &Pair, key: &UniqueKey) -> bool {
     key.fields.iter().any(|position| {
         let returned = pair.new.returned.get(*position).is_some_and(Option::is_some);
-        let fresh = !returned && pair.new.fields.get(*position).is_some_and(Option::is_none);
+        let converted = pair.new.converted.get(*position).is_some_and(Option::is_some);
+        let fresh = !returned && !converted && pair.new.fields.get(*position).is_some_and(Option::is_none);
         let field = pair.new.collection.fields.get(*position);
         fresh && field.is_some_and(|field| !matches!(field.default, Some(DefaultValue::Value(_))))
     })
@@ -230,11 +235,7 @@ fn rules(pair: &Pair, schema: &Schema, steps: &mut Vec<Step>) {
 }
 
 fn broken(check: &Check, collection: &Collection, schema: &Schema, dialect: Dialect) -> String {
-    format!(
-        "SELECT count(*) OVER (), CAST(\"id\" AS text) FROM {} WHERE NOT ({}) ORDER BY 2 LIMIT 10",
-        ident(&collection.table),
-        condition(&check.that, collection, schema, dialect),
-    )
+    count(&collection.table, &format!("NOT ({})", condition(&check.that, collection, schema, dialect)))
 }
 
 /// Indexes, keys and checks that are declared no longer.

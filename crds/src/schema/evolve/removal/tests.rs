@@ -113,9 +113,12 @@ fn a_field_returns_to_its_column_only_with_its_type() {
         let markets = evolution.schema.get("markets").unwrap();
         markets.fields[markets.position("legacy").unwrap()].column.clone()
     };
-    let same = json!([{ "name": "legacy", "type": "text", "maxLength": 9 }]);
+    let same = json!([{ "name": "legacy", "type": "text", "maxLength": 60 }]);
     let back = way(&without, &markets("Retain", same, json!({})));
     assert_eq!((column(&back), effects(&back.plan)), ("legacy".to_owned(), vec![]));
+    let narrower = json!([{ "name": "legacy", "type": "text", "maxLength": 9 }]);
+    let narrower = way(&without, &markets("Retain", narrower, json!({})));
+    assert_eq!(effects(&narrower.plan), ["Contract DataDependent: hold markets.legacy to maxLength 9"]);
     assert_eq!(back.stored.get("markets").unwrap().retained, []);
 
     let other = json!([{ "name": "legacy", "type": "integer" }]);
