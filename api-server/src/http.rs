@@ -51,6 +51,13 @@ fn public(config: &mut ServiceConfig) {
                 .route(patch().to(bulk::update))
                 .route(method(Method::DELETE).to(bulk::delete)),
         )
+        // Before the ids, which are never called so.
+        .service(path("/api/v1/{collection}/search", "POST").route(post().to(records::search)))
+        .service(
+            path("/api/v1/{collection}/aggregate", "GET, HEAD")
+                .route(get().to(records::aggregate))
+                .route(head().to(records::aggregate)),
+        )
         .service(
             path("/api/v1/{collection}/{id}", "GET, HEAD, PUT, PATCH, DELETE")
                 .route(get().to(records::get))

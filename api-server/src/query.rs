@@ -7,6 +7,7 @@ use mainstay_crds::filter::Filter;
 use mainstay_crds::schema::{Collection, Schema, SortKey};
 use mainstay_crds::{Problem, Problems, Value};
 
+pub mod aggregate;
 pub mod bulk;
 pub mod cursor;
 pub mod fields;
@@ -14,10 +15,12 @@ pub mod filter;
 pub mod include;
 pub mod page;
 pub mod params;
+mod search;
 pub mod sort;
 pub mod upsert;
 
-pub use include::Include;
+pub use include::{Edge, Include};
+pub use search::search;
 
 /// Parameters with a meaning of their own; a field of such a name is filtered by `name__eq`.
 pub const RESERVED: &[&str] =
@@ -89,15 +92,17 @@ impl Context<'_> {
 pub fn list(raw: &str, context: Context<'_>) -> Result<ListQuery, Vec<Problem>> {
     let mut problems = Problems::new();
     let params = params::Params::read(raw, &mut problems);
-    let sort = params.one("sort", &mut problems, |text, problems| sort::parse(text, context, problems));
+    let sort = params.list("sort", &mut problems, |names, problems| sort::parse(names, context, problems));
     let sort = sort.unwrap_or_else(|| sort::by_id(false));
     let limit = params.one("limit", &mut problems, |text, problems| context.page.limit(text, problems));
     let offset = params.one("offset", &mut problems, page::offset);
-    let fields = params.one("fields", &mut problems, |text, problems| fields::parse(text, context, problems));
-    let include = params.one("include", &mut problems, |text, problems| include::parse(text, context, problems));
+    let fields = params.list("fields", &mut problems, |names, problems| fields::parse(names, context, problems));
+    let include = params.list("include", &mut problems, |names, problems| include::parse(names, context, problems));
     let count = params.one("count", &mut problems, page::count);
     let filter = filter::parse(&params, LIST, context, &mut problems);
-    let fingerprint = cursor::fingerprint(context.collection, &sort, &params);
+    let mut filters: Vec<(&str, &str)> = params.pairs().filter(|(name, _)| !LIST.contains(name)).collect();
+    filters.sort_unstable();
+    let fingerprint = cursor::fingerprint(context.collection, &sort, &filters);
     let read_cursor = |text: &str, problems: &mut Problems| {
         if params.has("offset") {
             problems.hint("conflicting_parameters", "`cursor` and `offset` exclude each other", "leave out `offset`");
@@ -114,8 +119,8 @@ pub fn list(raw: &str, context: Context<'_>) -> Result<ListQuery, Vec<Problem>> 
 pub fn get(raw: &str, context: Context<'_>) -> Result<GetQuery, Vec<Problem>> {
     let mut problems = Problems::new();
     let params = params::Params::read(raw, &mut problems);
-    let fields = params.one("fields", &mut problems, |text, problems| fields::parse(text, context, problems));
-    let include = params.one("include", &mut problems, |text, problems| include::parse(text, context, problems));
+    let fields = params.list("fields", &mut problems, |names, problems| fields::parse(names, context, problems));
+    let include = params.list("include", &mut problems, |names, problems| include::parse(names, context, problems));
     params.refuse_others(&["fields", "include"], &mut problems);
     problems.finish(GetQuery { fields, include: include.unwrap_or_default() })
 }

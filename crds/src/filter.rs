@@ -11,9 +11,9 @@ use crate::value::Value;
 pub mod eval;
 pub mod parse;
 
-/// At most this many tests in one tree.
+/// At most this many tests in one tree; `exists`, and a group of nothing, are tests too.
 pub const MAX_LEAVES: usize = 100;
-/// At most this many levels of `and`, `or`, `not` and references.
+/// At most this many levels of `and`, `or`, `not`, references and `exists`.
 pub const MAX_DEPTH: usize = 10;
 
 /// A condition on a record. Field positions are those of the collection it was checked against.
@@ -40,7 +40,16 @@ pub enum Filter {
         field: usize,
         /// The collection it points to.
         target: Name,
+        /// Which records count: to any other one the reference is as good as null. `None` is all of them.
+        readable: Option<Box<Filter>>,
         /// The condition, on the target's fields.
+        filter: Box<Filter>,
+    },
+    /// There is a record of another collection for which the condition is true. Never unknown.
+    Exists {
+        /// Of which collection.
+        collection: Name,
+        /// The condition on that collection's fields, which may name those of this one ([`Operand::Outer`]).
         filter: Box<Filter>,
     },
 }
@@ -117,6 +126,8 @@ pub enum Operand {
     Value(Value<'static>),
     /// `$field.<name>`: another field of the same record, of the same kind.
     Field(usize),
+    /// `$field.<name>` within `exists`: a field of the record that `exists` is asked of.
+    Outer(usize),
     /// `$now`: the time of the request.
     Now,
     /// `$auth.id`: the calling user.
@@ -154,18 +165,57 @@ impl Filter {
                 }
                 Filter::Test { field: *field, op: *op, operands: bound }
             }
-            Filter::Through { field, target, filter } => {
+            Filter::Through { field, target, readable, filter } => {
                 let filter = Box::new(filter.bind(scope)?);
-                Filter::Through { field: *field, target: target.clone(), filter }
+                let readable = match readable {
+                    Some(readable) => Some(Box::new(readable.bind(scope)?)),
+                    None => None,
+                };
+                Filter::Through { field: *field, target: target.clone(), readable, filter }
+            }
+            Filter::Exists { collection, filter } => {
+                Filter::Exists { collection: collection.clone(), filter: Box::new(filter.bind(scope)?) }
             }
         })
+    }
+
+    /// The tree with every related record held to `rule`, which says for a collection which records count; `None` is all.
+    /// What does not count is as if it were not there, so that no question tells anything about it.
+    pub fn guard(self, rule: &dyn Fn(&Name) -> Option<Filter>) -> Filter {
+        let all = |filters: Vec<Filter>| filters.into_iter().map(|filter| filter.guard(rule)).collect();
+        match self {
+            Filter::And(filters) => Filter::And(all(filters)),
+            Filter::Or(filters) => Filter::Or(all(filters)),
+            Filter::Not(filter) => Filter::Not(Box::new(filter.guard(rule))),
+            Filter::Test { .. } => self,
+            Filter::Through { field, target, filter, .. } => {
+                let readable = rule(&target).map(Box::new);
+                Filter::Through { field, target, readable, filter: Box::new(filter.guard(rule)) }
+            }
+            Filter::Exists { collection, filter } => {
+                let all = rule(&collection).into_iter().chain([filter.guard(rule)]).collect();
+                Filter::Exists { collection, filter: Box::new(Filter::And(all)) }
+            }
+        }
+    }
+
+    /// How many operands all its tests have: each is a value that is sent to the database.
+    pub fn operands(&self) -> usize {
+        match self {
+            Filter::And(filters) | Filter::Or(filters) => filters.iter().map(Filter::operands).sum(),
+            Filter::Not(filter) | Filter::Exists { filter, .. } => filter.operands(),
+            Filter::Test { operands, .. } => operands.len(),
+            Filter::Through { readable, filter, .. } => {
+                readable.as_ref().map_or(0, |readable| readable.operands()) + filter.operands()
+            }
+        }
     }
 }
 
 impl Operand {
     fn bind_into(&self, scope: &Scope, out: &mut Vec<Operand>) -> Option<()> {
         match self {
-            Operand::Value(_) | Operand::Field(_) => out.push(self.clone()),
+            Operand::Value(_) | Operand::Field(_) | Operand::Outer(_) => out.push(self.clone()),
             Operand::Now => out.push(Operand::Value(Value::Timestamp(scope.now))),
             Operand::AuthId => out.push(Operand::Value(Value::Uuid(scope.auth_id?))),
             Operand::AuthRoles => {

@@ -10,6 +10,8 @@ use serde_json::{Map, Number, Value as Json};
 
 use crate::problem::Problem;
 
+pub mod patch;
+mod pointer;
 mod write;
 
 pub use write::{canonical, write_double, write_integer, write_string};

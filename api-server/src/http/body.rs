@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt;
 
@@ -13,6 +13,10 @@ use crate::service::{Code, Error};
 pub const RECORD: &[&str] = &["application/json"];
 /// Media types of a merge patch (RFC 7396); plain JSON is read as one.
 pub const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json"];
+/// Media types of a patch of one record: a merge patch, or a JSON Patch (RFC 6902).
+pub const PATCH: &[&str] = &["application/merge-patch+json", "application/json", JSON_PATCH];
+/// The media type of a JSON Patch.
+pub const JSON_PATCH: &str = "application/json-patch+json";
 
 /// Reads the whole body.
 ///
@@ -47,17 +51,24 @@ pub async fn read(
     tokio::time::timeout(patience, collect).await.map_err(late)?
 }
 
+/// Whether the body says that it is of this media type.
+pub fn is(request: &HttpRequest, media_type: &str) -> bool {
+    header(request, CONTENT_TYPE).is_some_and(|given| given.split(';').next().unwrap_or_default().trim() == media_type)
+}
+
+fn header(request: &HttpRequest, name: HeaderName) -> Option<String> {
+    request.headers().get(name).map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase())
+}
+
 fn refuse_type(request: &HttpRequest, types: &[&str]) -> Result<(), Error> {
-    let header =
-        |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase());
-    let given = header(CONTENT_TYPE).unwrap_or_default();
+    let given = header(request, CONTENT_TYPE).unwrap_or_default();
     let (essence, parameters) = given.split_once(';').unwrap_or((given.as_str(), ""));
     let utf8 = parameters.trim().is_empty() || matches!(parameters.trim(), "charset=utf-8" | "charset=\"utf-8\"");
     if !types.contains(&essence.trim()) || !utf8 {
         let message = format!("the body's Content-Type must be {}, in UTF-8", types.join(" or "));
         return Err(Error::new(Code::UnsupportedMediaType, message));
     }
-    match header(CONTENT_ENCODING).as_deref() {
+    match header(request, CONTENT_ENCODING).as_deref() {
         None | Some("identity") => Ok(()),
         Some(_) => Err(Error::new(Code::UnsupportedMediaType, "a body may not have a Content-Encoding")),
     }

@@ -18,6 +18,10 @@ pub fn got(got: Got) -> HttpResponse {
     let mut body = Vec::with_capacity(got.json.len() + 64);
     body.extend_from_slice(b"{\"success\":true,\"data\":");
     body.extend_from_slice(&got.json);
+    if let Some(cut) = got.included.as_ref().map(|included| &included.truncated).filter(|cut| !cut.is_empty()) {
+        body.extend_from_slice(b",\"meta\":");
+        body.extend_from_slice(json!({ "truncated": cut }).to_string().as_bytes());
+    }
     included(got.included.as_ref(), &mut body);
     body.push(b'}');
     let mut response = HttpResponse::Ok();
@@ -27,8 +31,8 @@ pub fn got(got: Got) -> HttpResponse {
     response.content_type(ContentType::json()).body(body)
 }
 
-/// A page. `path` and `raw` are the request's own, for the `Link` to the next one (RFC 8288).
-pub fn listed(listed: Listed, path: &str, raw: &str) -> HttpResponse {
+/// A page. `link`, the request's path and query, makes the `Link` to the next one (RFC 8288) where a URL can name it.
+pub fn listed(listed: Listed, link: Option<(&str, &str)>) -> HttpResponse {
     let mut body = Vec::with_capacity(listed.rows.json.len() + 256);
     body.extend_from_slice(b"{\"success\":true,\"data\":[");
     for row in 0..listed.rows.len() {
@@ -42,16 +46,26 @@ pub fn listed(listed: Listed, path: &str, raw: &str) -> HttpResponse {
         members.extend(listed.offset.map(|offset| ("offset".to_owned(), json!(offset))));
         members.extend(listed.next_cursor.as_ref().map(|cursor| ("next_cursor".to_owned(), json!(cursor))));
         members.extend(listed.total.map(|total| ("total".to_owned(), json!(total))));
+        let cut = listed.included.as_ref().map(|included| &included.truncated).filter(|cut| !cut.is_empty());
+        members.extend(cut.map(|cut| ("truncated".to_owned(), json!(cut))));
     }
     body.extend_from_slice(b"],\"meta\":");
     body.extend_from_slice(meta.to_string().as_bytes());
     included(listed.included.as_ref(), &mut body);
     body.push(b'}');
     let mut response = HttpResponse::Ok();
-    if let Some(cursor) = &listed.next_cursor {
+    if let (Some(cursor), Some((path, raw))) = (&listed.next_cursor, link) {
         response.insert_header((LINK, next_link(path, raw, cursor)));
     }
     response.content_type(ContentType::json()).body(body)
+}
+
+/// The elements of an aggregate, as JSON that is ready.
+pub fn aggregated(rows: &[u8]) -> HttpResponse {
+    let mut body = b"{\"success\":true,\"data\":".to_vec();
+    body.extend_from_slice(rows);
+    body.push(b'}');
+    HttpResponse::Ok().content_type(ContentType::json()).body(body)
 }
 
 /// A record that was written. Without a body when the caller may not read it, or does not want it.
@@ -138,7 +152,7 @@ pub fn quoted(version: Version) -> String {
 fn included(included: Option<&Included>, body: &mut Vec<u8>) {
     let Some(included) = included else { return };
     body.extend_from_slice(b",\"included\":{");
-    for (index, (collection, records)) in included.iter().enumerate() {
+    for (index, (collection, records)) in included.records.iter().enumerate() {
         body.extend_from_slice(if index == 0 { b"\"" } else { b",\"" });
         body.extend_from_slice(collection.as_bytes());
         body.extend_from_slice(b"\":{");

@@ -1,4 +1,4 @@
-//! `/api/v1/{collection}` and `/api/v1/{collection}/{id}`.
+//! `/api/v1/{collection}` and what is below it.
 
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, http};
@@ -7,8 +7,10 @@ use super::error::Failure;
 use super::prefer::Prefer;
 use super::{body, conditions, envelope, idempotency};
 use crate::app::App;
+use crate::service::records::aggregate::aggregate as aggregate_records;
 use crate::service::records::create::{Created, create as create_records};
 use crate::service::records::delete::delete as delete_record;
+use crate::service::records::search::search as search_records;
 use crate::service::records::update::{Change, Method, update as change_record};
 use crate::service::records::version::OTHER_STATE;
 use crate::service::records::{Preconditions, read};
@@ -19,7 +21,21 @@ type Answer = Result<HttpResponse, Failure>;
 /// `GET /api/v1/{collection}`
 pub async fn list(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<String>) -> Answer {
     let page = read::list(&app.service, &ctx, &path, request.query_string()).await?;
-    Ok(envelope::listed(page, request.path(), request.query_string()))
+    Ok(envelope::listed(page, Some((request.path(), request.query_string()))))
+}
+
+/// `POST /api/v1/{collection}/search`
+pub async fn search(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<String>, payload: Payload) -> Answer {
+    app.service.may_read(&ctx, &path)?;
+    let body = body::read(&request, payload, body::RECORD, app.limits.body, app.limits.patience).await?;
+    let page = search_records(&app.service, &ctx, &path, request.query_string(), &body).await?;
+    Ok(envelope::listed(page, None))
+}
+
+/// `GET /api/v1/{collection}/aggregate`
+pub async fn aggregate(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<String>) -> Answer {
+    let rows = aggregate_records(&app.service, &ctx, &path, request.query_string()).await?;
+    Ok(envelope::aggregated(&rows))
 }
 
 /// `POST /api/v1/{collection}`
@@ -54,9 +70,10 @@ pub async fn update(
     payload: Payload,
 ) -> Answer {
     let (collection, id) = path.into_inner();
-    let (method, types) = match request.method() == http::Method::PATCH {
-        true => (Method::Merge, body::MERGE_PATCH),
-        false => (Method::Replace, body::RECORD),
+    let (method, types) = match (request.method() == http::Method::PATCH, body::is(&request, body::JSON_PATCH)) {
+        (true, false) => (Method::Merge, body::PATCH),
+        (true, true) => (Method::Patch, body::PATCH),
+        (false, _) => (Method::Replace, body::RECORD),
     };
     app.service.may_update(&ctx, &collection, method)?;
     let conditions = conditions::read(request.headers())?;

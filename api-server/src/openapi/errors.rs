@@ -22,7 +22,7 @@ const ERRORS: &[(u16, &str, &str)] = &[
     (
         409,
         "Conflict",
-        "The id or a unique key is taken, other records still refer to this one, more records than `max_affected` pass, or the first request with this `Idempotency-Key` is under way.",
+        "The id or a unique key is taken, other records still refer to this one, more records than `max_affected` pass, there are too many groups, or the first request with this `Idempotency-Key` is under way.",
     ),
     (
         412,
@@ -36,7 +36,7 @@ const ERRORS: &[(u16, &str, &str)] = &[
     (
         422,
         "Unprocessable",
-        "The data does not allow it: a reference points to nothing, a rule between fields is broken, or the `Idempotency-Key` was used for another request.",
+        "The data does not allow it: a reference points to nothing, a rule between fields is broken, a patch does not fit, or the `Idempotency-Key` was used for another request.",
     ),
     (428, "PreconditionRequired", "The collection takes changes with `If-Match` alone."),
     (431, "HeadersTooLarge", "The request's headers are larger than the server takes."),

@@ -9,10 +9,12 @@ use mainstay_crds::name::Name;
 use mainstay_crds::schema::Schema;
 
 /// Schemas that are no collection's.
-pub const SHARED: [&str; 11] = [
+pub const SHARED: [&str; 13] = [
     "ErrorAnswer",
     "ErrorDetail",
     "ProblemAnswer",
+    "JsonPatch",
+    "JsonPatchOperation",
     "ListMeta",
     "HealthAnswer",
     "ReadinessAnswer",
@@ -24,8 +26,21 @@ pub const SHARED: [&str; 11] = [
 ];
 
 /// What is appended to the name of a record.
-const SUFFIXES: [&str; 10] =
-    ["", "Partial", "Create", "CreateBody", "Created", "CreatedData", "Update", "Patch", "List", "Answer"];
+const SUFFIXES: [&str; 13] = [
+    "",
+    "Partial",
+    "Create",
+    "CreateBody",
+    "Created",
+    "CreatedData",
+    "Update",
+    "Patch",
+    "List",
+    "Answer",
+    "Search",
+    "Aggregate",
+    "Aggregates",
+];
 
 /// The names of every collection.
 pub struct Names(BTreeMap<Name, Singular>);

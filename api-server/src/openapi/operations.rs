@@ -14,6 +14,8 @@ use utoipa::openapi::{Content, Required, Response};
 
 use super::{View, anonymous, errors, parameters, raw, reference, unconditional};
 
+mod questions;
+
 /// Errors of every request under `/api`.
 pub(super) const ALWAYS: [u16; 7] = [400, 401, 406, 414, 431, 503, 504];
 /// Errors of every request with a body.
@@ -22,7 +24,7 @@ pub(super) const BODY: [u16; 3] = [408, 413, 415];
 /// Said in words alone, so that clients that are generated may count on a body.
 const MINIMAL: &str = "With `Prefer: return=minimal` (RFC 7240) the answer has no body.";
 
-/// Adds both paths of a collection.
+/// Adds the paths of a collection.
 pub fn paths(paths: PathsBuilder, view: &View<'_>) -> PathsBuilder {
     let collection = format!("/api/v1/{}", view.collection.name);
     let record = format!("{collection}/{{id}}");
@@ -35,7 +37,13 @@ pub fn paths(paths: PathsBuilder, view: &View<'_>) -> PathsBuilder {
     one.merge_operations(PathItem::new(HttpMethod::Patch, once(update(view))));
     one.merge_operations(PathItem::new(HttpMethod::Delete, once(delete(view))));
     one.parameters = Some(vec![ParameterBuilder::from(parameters::id()).build().into()]);
-    paths.path(collection, all).path(record, one)
+    let search = PathItem::new(HttpMethod::Post, questions::search(view));
+    let aggregate = PathItem::new(HttpMethod::Get, questions::aggregate(view));
+    paths
+        .path(format!("{collection}/search"), search)
+        .path(format!("{collection}/aggregate"), aggregate)
+        .path(collection, all)
+        .path(record, one)
 }
 
 fn list(view: &View<'_>) -> OperationBuilder {
@@ -140,17 +148,21 @@ fn replace(view: &View<'_>) -> OperationBuilder {
 fn update(view: &View<'_>) -> OperationBuilder {
     let rules = &view.collection.access.update;
     let types = ["application/merge-patch+json", "application/json"];
+    let mut patch = body(view, "Patch", &types);
+    let operations = Content::new(Some(raw(reference("JsonPatch"))));
+    patch.content.insert("application/json-patch+json".to_owned(), operations.into());
     let operation = operation(view, format!("update{}", view.singular().one), "Update", &[rules])
         .description(Some(format!(
-            "A merge patch (RFC 7396): null sets a field to null, an absent field keeps its value. {MINIMAL}"
+            "A merge patch (RFC 7396): null sets a field to null, an absent field keeps its value. Or a JSON Patch \
+             (RFC 6902): operations on the record as the caller reads it, all or none. {MINIMAL}"
         )))
         .parameter(parameters::condition("If-Match", view.collection.require_precondition))
-        .request_body(Some(body(view, "Patch", &types)));
+        .request_body(Some(patch));
     let operation = changed(operation, view);
     let operation = fail(operation, &ALWAYS, &BODY);
-    let operation = fail(operation, &[404, 412], &precondition(view));
+    let operation = fail(operation, &[404, 412, 422], &precondition(view));
     let taken: &[u16] = if view.collection.unique.is_empty() { &[] } else { &[409] };
-    fail(operation, &[forbidden(view, &[rules], true), unprocessable(view)].concat(), taken)
+    fail(operation, &forbidden(view, &[rules], true), taken)
 }
 
 fn delete(view: &View<'_>) -> OperationBuilder {
@@ -174,8 +186,10 @@ fn breaks(view: &View<'_>) -> bool {
 }
 
 fn operation(view: &View<'_>, id: String, verb: &str, rules: &[&[Rule]]) -> OperationBuilder {
-    let what =
-        if verb == "List" { view.collection.name.to_string() } else { format!("one of {}", view.collection.name) };
+    let what = match verb {
+        "List" | "Search" | "Aggregate" => view.collection.name.to_string(),
+        _ => format!("one of {}", view.collection.name),
+    };
     OperationBuilder::new()
         .operation_id(Some(id))
         .tag(view.collection.name.as_str())

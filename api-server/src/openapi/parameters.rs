@@ -16,7 +16,7 @@ use super::{View, raw};
 use crate::query::bulk::MAX_AFFECTED;
 use crate::query::filter::MAX_VALUES;
 use crate::query::page::MAX_OFFSET;
-use crate::query::{Context, RESERVED, include, upsert};
+use crate::query::{Context, RESERVED, aggregate, include, upsert};
 
 /// Beyond this many paths only the shorter ones are listed.
 const MAX_INCLUDE_PATHS: usize = 200;
@@ -24,7 +24,7 @@ const MAX_INCLUDE_PATHS: usize = 200;
 /// One or more entity tags, or `*`; RFC 9110, section 13.1.
 const ENTITY_TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$"#;
 /// What base64url is written with.
-const CURSOR: &str = "^[A-Za-z0-9_-]+$";
+pub const CURSOR: &str = "^[A-Za-z0-9_-]+$";
 
 /// Parameters of a list.
 pub fn list(view: &View<'_>) -> Vec<Parameter> {
@@ -37,7 +37,7 @@ pub fn list(view: &View<'_>) -> Vec<Parameter> {
     let cursor = "Goes on after the last page: its `next_cursor` as it is, with the same filters and sort, without \
         `offset`. Any other is refused.";
     parameters.push(query("cursor", cursor, json!({ "type": "string", "pattern": CURSOR })));
-    let names: Vec<&str> = readable(view).map(|field| field.name.as_str()).collect();
+    let names = names(view);
     let fields = "Answers these fields alone.";
     parameters.push(set("fields", fields, &names, names.len()));
     parameters.extend(included(view));
@@ -56,7 +56,7 @@ pub fn bulk(view: &View<'_>) -> Vec<Parameter> {
 }
 
 fn all_filters(view: &View<'_>) -> Vec<Parameter> {
-    view.collection.fields.iter().filter(|field| !field.write_only).flat_map(filters).collect()
+    readable(view).flat_map(|field| filters(field, &[])).collect()
 }
 
 /// `on_conflict`, where there is a unique key to name.
@@ -69,10 +69,29 @@ pub fn on_conflict(view: &View<'_>) -> Option<Parameter> {
     (!names.is_empty()).then(|| query("on_conflict", description, json!({ "type": "string", "enum": names })))
 }
 
+/// Parameters of an aggregate.
+pub fn aggregate(view: &View<'_>) -> Vec<Parameter> {
+    let mut parameters: Vec<Parameter> = readable(view).flat_map(|field| filters(field, &aggregate::NAMES)).collect();
+    let count = json!({ "type": "boolean", "enum": [true] });
+    parameters.push(query("count", "Counts the records.", count));
+    let mut fields = |name: &str, description: &str, fits: fn(&Field) -> bool| {
+        let names: Vec<&str> = readable(view).filter(|field| fits(field)).map(|field| field.name.as_str()).collect();
+        parameters.push(set(name, description, &names, names.len()));
+    };
+    fields("sum", "Adds up the values of these fields.", aggregate::adds_up);
+    fields("avg", "Takes the mean of these fields' values.", aggregate::adds_up);
+    fields("min", "Takes the least value of these fields.", aggregate::has_order);
+    fields("max", "Takes the greatest value of these fields.", aggregate::has_order);
+    let group = "One element for each combination of these fields' values, in their order; at most 1000.";
+    fields("group", group, aggregate::groups);
+    parameters
+}
+
 /// `include`, where there is a reference to follow.
 pub fn included(view: &View<'_>) -> Option<Parameter> {
     let paths = include_paths(view);
-    let description = "Adds the records that these references point to, as `included`.";
+    let description = "Adds the records that these references point to, and those of collections that refer to this one, \
+        as `included`. Follows at most 10 references in all.";
     (!paths.is_empty()).then(|| set("include", description, &paths, include::MAX_PATHS.min(paths.len())))
 }
 
@@ -120,13 +139,19 @@ fn readable<'a>(view: &'a View<'_>) -> impl Iterator<Item = &'a Field> {
     view.collection.fields.iter().filter(|field| !field.write_only)
 }
 
-fn filters(field: &Field) -> impl Iterator<Item = Parameter> + '_ {
-    field.kind.operators().iter().map(move |op| filter(field, *op))
+/// The names of fields that may be answered.
+pub fn names(view: &View<'_>) -> Vec<String> {
+    readable(view).map(|field| field.name.to_string()).collect()
 }
 
-fn filter(field: &Field, op: Op) -> Parameter {
+/// The filters of a field, where `taken` are parameters beside those that are reserved everywhere.
+fn filters<'a>(field: &'a Field, taken: &'a [&str]) -> impl Iterator<Item = Parameter> + 'a {
+    field.kind.operators().iter().map(move |op| filter(field, *op, taken))
+}
+
+fn filter(field: &Field, op: Op, taken: &[&str]) -> Parameter {
     let name = field.name.as_str();
-    let bare = op == Op::Eq && !RESERVED.contains(&name);
+    let bare = op == Op::Eq && !RESERVED.contains(&name) && !taken.contains(&name);
     let parameter = if bare { name.to_owned() } else { format!("{name}__{}", op.name()) };
     let description = format!("Records whose `{name}` {}.", says(op));
     match op {
@@ -185,16 +210,21 @@ fn operand(field: &Field, op: Op) -> Json {
     Json::Object(schema)
 }
 
-fn sort(view: &View<'_>) -> Option<Parameter> {
+/// The keys that records may be sorted by, in both directions.
+pub fn sort_keys(view: &View<'_>) -> Vec<String> {
     let sortable = readable(view).filter(|field| field.kind.sortable());
-    let keys: Vec<String> = sortable.flat_map(|field| [field.name.to_string(), format!("-{}", field.name)]).collect();
+    sortable.flat_map(|field| [field.name.to_string(), format!("-{}", field.name)]).collect()
+}
+
+fn sort(view: &View<'_>) -> Option<Parameter> {
+    let keys = sort_keys(view);
     let description = "The order: fields, from high to low with `-`, each at most once. Null comes before every value. \
         The id is always the last key.";
     (!keys.is_empty()).then(|| set("sort", description, &keys, keys.len() / 2))
 }
 
 /// Dotted paths of references, shorter ones first.
-fn include_paths(view: &View<'_>) -> Vec<String> {
+pub fn include_paths(view: &View<'_>) -> Vec<String> {
     let mut paths = Vec::new();
     let mut edge: Vec<(String, &Name)> = vec![(String::new(), &view.collection.name)];
     for _ in 0..include::MAX_DEPTH {
@@ -207,13 +237,22 @@ fn include_paths(view: &View<'_>) -> Vec<String> {
     paths
 }
 
-/// The references of one collection, as longer paths with the collections that they lead to.
+/// The references of one collection and those to it, as longer paths with the collections that they lead to.
 fn steps<'a>(view: &View<'a>, path: &str, collection: &Name) -> Vec<(String, &'a Name)> {
     let schema = view.schema;
     let Some(collection) = schema.get(collection.as_str()) else { return Vec::new() };
-    let references = collection.fields.iter().filter(|field| !field.write_only);
-    let longer = |name: &Name| if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
-    references.filter_map(|field| field.target().map(|target| (longer(&field.name), target))).collect()
+    let own: Vec<&Field> = collection.fields.iter().filter(|f| !f.write_only && f.target().is_some()).collect();
+    let referrers = schema.referrers(collection.name.as_str());
+    let referrers: Vec<_> = referrers.filter(|(from, field)| !from.fields[*field].write_only).collect();
+    let longer = |step: String| if path.is_empty() { step } else { format!("{path}.{step}") };
+    let forward = own.iter().filter_map(|field| Some((longer(field.name.to_string()), field.target()?)));
+    let reverse = referrers.iter().map(|(from, field)| {
+        let one = referrers.iter().filter(|(other, _)| other.name == from.name).count() == 1;
+        let plain = one && !own.iter().any(|field| field.name.as_str() == from.name.as_str());
+        let step = if plain { from.name.to_string() } else { include::spelled(from, *field) };
+        (longer(step), &from.name)
+    });
+    forward.chain(reverse).collect()
 }
 
 fn query(name: &str, description: &str, schema: Json) -> Parameter {

@@ -4,14 +4,20 @@
 
 use std::collections::BTreeSet;
 
+use mainstay_crds::json::patch::{MAX_OPERATIONS, OPERATIONS};
 use mainstay_crds::name::Name;
 use mainstay_crds::schema::json_schema::{Shape, json_schema};
+use mainstay_crds::schema::{Collection, Field, Schema};
 use serde_json::{Map, Value as Json, json};
 use utoipa::openapi::ComponentsBuilder;
 
 use super::{View, raw, reference};
 use crate::query::include::MAX_DEPTH;
+use crate::service::records::MAX_REFERRERS;
+use crate::service::records::aggregate::MAX_GROUPS;
 use crate::service::records::create::MAX_RECORDS;
+
+mod questions;
 
 /// Adds the schemas that are no collection's.
 pub fn shared(components: ComponentsBuilder) -> ComponentsBuilder {
@@ -19,6 +25,8 @@ pub fn shared(components: ComponentsBuilder) -> ComponentsBuilder {
         .schema("ErrorAnswer", raw(error()))
         .schema("ErrorDetail", raw(detail()))
         .schema("ProblemAnswer", raw(problem()))
+        .schema("JsonPatch", raw(json_patch()))
+        .schema("JsonPatchOperation", raw(json_patch_operation()))
         .schema("ListMeta", raw(list_meta()))
         .schema("AffectedAnswer", raw(affected()))
         .schema("HealthAnswer", raw(envelope(object(&["status"], json!({ "status": { "type": "string" } })), &[])))
@@ -34,6 +42,7 @@ pub fn of(components: ComponentsBuilder, view: &View<'_>) -> ComponentsBuilder {
     let extra: Vec<(&str, Json)> = included.into_iter().map(|schema| ("included", schema)).collect();
     let meta = [("meta", reference("ListMeta"))].into_iter();
     let listed: Vec<(&str, Json)> = meta.chain(extra.iter().cloned()).collect();
+    let groups = json!({ "type": "array", "items": names.reference("Aggregate"), "maxItems": MAX_GROUPS });
     let page = json!({ "type": "array", "items": names.reference("Partial") });
     // A caller who may not read one of the records that an array made finds null in its place.
     let item = match view.hides_what_it_wrote() {
@@ -50,7 +59,10 @@ pub fn of(components: ComponentsBuilder, view: &View<'_>) -> ComponentsBuilder {
         ("Update", shape(Shape::Update)),
         ("Patch", shape(Shape::Patch)),
         ("List", listing(envelope(page, &listed))),
-        ("Answer", envelope(names.reference(""), &extra)),
+        ("Answer", one(envelope(names.reference(""), &extra))),
+        ("Search", questions::search(view)),
+        ("Aggregate", questions::aggregate(view)),
+        ("Aggregates", envelope(groups, &[])),
     ]
     .into_iter()
     .fold(components, |all, (suffix, schema)| all.schema(names.schema(suffix), raw(schema)))
@@ -72,6 +84,19 @@ pub(super) fn envelope(data: Json, more: &[(&str, Json)]) -> Json {
 fn listing(mut schema: Json) -> Json {
     schema["description"] = json!("One page. Without `fields` every record is whole.");
     schema
+}
+
+/// What is told of one record beside it, where records are included.
+fn one(mut schema: Json) -> Json {
+    if schema["properties"].get("included").is_some() {
+        schema["properties"]["meta"] = object(&[], json!({ "truncated": truncated() }));
+    }
+    schema
+}
+
+fn truncated() -> Json {
+    let description = format!("Paths of `include` with more than {MAX_REFERRERS} records: the rest is left out.");
+    json!({ "type": "array", "items": { "type": "string" }, "description": description })
 }
 
 /// What is answered may gain fields: a client that was generated before must go on reading it.
@@ -112,8 +137,7 @@ fn included(view: &View<'_>) -> Option<Json> {
     let mut reached: BTreeSet<&Name> = BTreeSet::new();
     let mut edge = vec![view.collection];
     for _ in 0..MAX_DEPTH {
-        let targets: BTreeSet<&Name> =
-            edge.iter().flat_map(|from| from.fields.iter().filter_map(|f| f.target())).collect();
+        let targets: BTreeSet<&Name> = edge.iter().flat_map(|from| ends(view.schema, from)).collect();
         reached.extend(&targets);
         edge = targets.iter().filter_map(|name| view.schema.get(name.as_str()).map(|found| &**found)).collect();
     }
@@ -127,8 +151,19 @@ fn included(view: &View<'_>) -> Option<Json> {
     (!reached.is_empty()).then_some(schema)
 }
 
+/// The collections at the other end of references from and to this one.
+fn ends<'a>(schema: &'a Schema, of: &'a Collection) -> impl Iterator<Item = &'a Name> + 'a {
+    let readable = |field: &&Field| !field.write_only;
+    let forward = of.fields.iter().filter(readable).filter_map(|field| field.target());
+    let referrers = schema.referrers(of.name.as_str());
+    forward.chain(referrers.filter(move |(from, field)| readable(&&from.fields[*field])).map(|(from, _)| &from.name))
+}
+
 pub(super) fn object(required: &[&str], properties: Json) -> Json {
-    json!({ "type": "object", "required": required, "properties": properties })
+    match required {
+        [] => json!({ "type": "object", "properties": properties }),
+        _ => json!({ "type": "object", "required": required, "properties": properties }),
+    }
 }
 
 fn affected() -> Json {
@@ -147,6 +182,25 @@ fn list_meta() -> Json {
             "has_more": { "type": "boolean", "description": "Whether another page follows." },
             "next_cursor": { "type": "string", "description": "Gets the next page as `cursor`." },
             "total": { "type": "integer", "format": "int64", "minimum": 0, "description": "All matches, with `count=exact`." },
+            "truncated": truncated(),
+        }),
+    )
+}
+
+fn json_patch() -> Json {
+    let items = reference("JsonPatchOperation");
+    json!({ "type": "array", "items": items, "maxItems": MAX_OPERATIONS, "description": "Operations in their order: all or none." })
+}
+
+fn json_patch_operation() -> Json {
+    let pointer = "^(/([^~/]|~[01])*)+$";
+    object(
+        &["op", "path"],
+        json!({
+            "op": { "type": "string", "enum": OPERATIONS },
+            "path": { "type": "string", "pattern": pointer, "description": "JSON Pointer (RFC 6901) that begins with a field.", "examples": ["/title"] },
+            "from": { "type": "string", "pattern": pointer, "description": "Of `move` and `copy`: where the value is." },
+            "value": { "description": "Of `add`, `replace` and `test`." },
         }),
     )
 }

@@ -138,6 +138,9 @@ fn each_operation_lists_what_can_happen_there() {
         ("things", "post", "200 201 204 403 409 422", "404 428"),
         ("things", "patch", "200 403 409 422", "428"),
         ("batch", "post", "200 204 400 403 404 409 412 422 428", "201"),
+        ("frees/search", "post", "200 400 408 413 415", "201 403 404 409 412 422"),
+        ("things/search", "post", "200 403", "409 422"),
+        ("frees/aggregate", "get", "200 400 409 422", "403 404 408 412"),
         ("things/{id}", "patch", "409 422", "428"),
         ("things/{id}", "delete", "409 422", "428"),
     ] {
@@ -180,7 +183,7 @@ fn filters_are_typed_and_reserved_names_win() {
     assert!(find("limit__eq").is_some() && find("title__eq").is_none());
     assert!(find("token").is_none() && find("extra").is_none() && find("extra__isnull").is_some());
     let include = &find("include").unwrap()["schema"]["items"]["enum"];
-    assert_eq!(include.as_array().unwrap()[..3], ["creator", "parent", "parent.creator"]);
+    assert_eq!(include.as_array().unwrap()[..4], ["creator", "parent", "things", "creator.things"]);
 }
 
 #[test]

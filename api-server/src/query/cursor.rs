@@ -10,13 +10,8 @@ use mainstay_crds::{Problems, Value};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-use super::params::Params;
-
 /// A number that changes when the collection, the order or any filter does.
-pub fn fingerprint(collection: &Collection, sort: &[SortKey], params: &Params) -> u64 {
-    let paging = ["limit", "offset", "cursor", "fields", "include", "count", "sort"];
-    let mut filters: Vec<(&str, &str)> = params.pairs().filter(|(name, _)| !paging.contains(name)).collect();
-    filters.sort_unstable();
+pub fn fingerprint(collection: &Collection, sort: &[SortKey], filters: &[(&str, &str)]) -> u64 {
     let mut hash = Sha256::new();
     hash.update(collection.name.as_str());
     for key in sort {

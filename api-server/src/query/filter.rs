@@ -14,7 +14,7 @@ use super::{Context, RESERVED};
 /// can be given once.
 pub const MAX_VALUES: usize = 100;
 
-/// The conjunction of all parameters that are not among `known`; `None` without one.
+/// The conjunction of all filter parameters, which are those not `known` to mean something else; `None` without one.
 pub fn parse(params: &Params, known: &[&str], context: Context<'_>, problems: &mut Problems) -> Option<Filter> {
     let mut tests: Vec<(usize, Op, Vec<Operand>)> = Vec::new();
     for (name, text) in params.pairs().filter(|(name, _)| !known.contains(name)) {
@@ -37,9 +37,14 @@ pub fn parse(params: &Params, known: &[&str], context: Context<'_>, problems: &m
 }
 
 fn resolve(name: &str, context: Context<'_>, problems: &mut Problems) -> Option<(usize, Op)> {
+    if name == "q" {
+        problems.add("not_supported", format!("`{name}` is not supported yet"));
+        return None;
+    }
     if RESERVED.contains(&name) {
-        let when = if name == "q" { "supported yet" } else { "taken here" };
-        problems.add("not_supported", format!("`{name}` is not {when}"));
+        let field = context.collection.position(name).filter(|field| (context.visible)(context.collection, *field));
+        let hint = field.map(|_| format!("filter by the field with `{name}__eq`"));
+        problems.push("unknown_parameter", format!("there is no parameter `{name}` here"), hint);
         return None;
     }
     let (field, op) = name.rsplit_once("__").unwrap_or((name, Op::Eq.name()));

@@ -55,6 +55,16 @@ impl Params {
         })
     }
 
+    /// As [`Params::one`], for names divided by commas.
+    pub fn list<T>(
+        &self,
+        name: &str,
+        problems: &mut Problems,
+        read: impl FnOnce(&[&str], &mut Problems) -> Option<T>,
+    ) -> Option<T> {
+        self.one(name, problems, |text, problems| read(&text.split(',').collect::<Vec<_>>(), problems))
+    }
+
     /// A problem for each parameter that is not among `known`.
     pub fn refuse_others(&self, known: &[&str], problems: &mut Problems) {
         for (name, _) in self.pairs().filter(|(name, _)| !known.contains(name)) {

@@ -11,11 +11,11 @@ pub fn by_id(descending: bool) -> Vec<SortKey> {
 }
 
 /// Reads `sort`. The id is appended in the direction of the last key, unless it is among the keys.
-pub fn parse(text: &str, context: Context<'_>, problems: &mut Problems) -> Option<Vec<SortKey>> {
+pub fn parse(parts: &[&str], context: Context<'_>, problems: &mut Problems) -> Option<Vec<SortKey>> {
     let before = problems.len();
     let mut keys: Vec<SortKey> = Vec::new();
-    for part in text.split(',') {
-        let (name, descending) = part.strip_prefix('-').map_or((part, false), |name| (name, true));
+    for part in parts {
+        let (name, descending) = part.strip_prefix('-').map_or((*part, false), |name| (name, true));
         let Some(field) = context.field(name, problems) else { continue };
         if !context.collection.fields[field].kind.sortable() {
             let kind = context.collection.fields[field].kind.name();

@@ -98,9 +98,23 @@ fn fields_come_in_the_order_of_the_collection() {
 #[test]
 fn includes_are_a_tree() {
     let name = |text: &str| mainstay_crds::name::Name::collection(text).unwrap();
-    let boss = |then| Include { field: 4, target: name("people"), then };
-    let owner = |then| vec![Include { field: OWNER, target: name("people"), then }];
+    let include = |step: &str, edge: Edge, target: &str, then: Vec<Include>| Include {
+        step: step.to_owned(),
+        edge,
+        target: name(target),
+        then,
+    };
+    let boss = |then| include("boss", Edge::Forward(4), "people", then);
+    let owner = |then| vec![include("owner", Edge::Forward(OWNER), "people", then)];
     for (raw, tree) in [
+        // Back: by the collection's name, or by its name and the field's.
+        ("include=owner.things", owner(vec![include("things", Edge::Reverse(OWNER), "things", vec![])])),
+        ("include=owner.people", owner(vec![include("people", Edge::Reverse(4), "people", vec![])])),
+        ("include=owner.things!owner", owner(vec![include("things!owner", Edge::Reverse(OWNER), "things", vec![])])),
+        (
+            "include=owner.things,owner.things!owner.owner",
+            owner(vec![include("things", Edge::Reverse(OWNER), "things", owner(vec![]))]),
+        ),
         ("include=owner", owner(vec![])),
         ("include=owner.boss.boss", owner(vec![boss(vec![boss(vec![])])])),
         ("include=owner.boss,owner", owner(vec![boss(vec![])])),
@@ -134,6 +148,8 @@ fn filters() {
 fn every_mistake_has_its_place_and_its_rule() {
     let many = format!("rank__in={}", vec!["1"; 101].join(","));
     let paths = format!("include={}", ["owner"; 11].join(","));
+    let edges = "include=owner.boss.boss,owner.boss.people,owner.boss.things,owner.things.owner,owner.people.boss,\
+        owner.people.people,owner.people.things,owner.boss.things!owner";
     for (raw, path, code) in [
         ("sort=", "?sort", "unknown_field"),
         ("sort=nope", "?sort", "unknown_field"),
@@ -155,6 +171,10 @@ fn every_mistake_has_its_place_and_its_rule() {
         ("fields=hidden", "?fields", "unknown_field"),
         ("include=title", "?include", "not_a_reference"),
         ("include=owner.nope", "?include", "unknown_field"),
+        ("include=things", "?include", "unknown_field"),
+        ("include=owner.things!rank", "?include", "unknown_field"),
+        ("include=owner.!owner", "?include", "unknown_field"),
+        (edges, "?include", "too_many"),
         ("include=owner.boss.boss.boss", "?include", "too_deep"),
         ("include=owner,owner", "?include", "given_twice"),
         (&paths, "?include", "too_many"),
@@ -243,11 +263,84 @@ fn bulk_changes_take_filters_and_a_bound() {
         ("max_affected=10001", "?max_affected", "out_of_range"),
         ("max_affected=%2B1", "?max_affected", "out_of_range"),
         ("max_affected=1&max_affected=1", "?max_affected", "given_twice"),
-        ("max_affected=1&limit=1", "?limit", "not_supported"),
+        ("max_affected=1&limit=1", "?limit", "unknown_parameter"),
         ("max_affected=1&hidden=1", "?hidden", "unknown_parameter"),
         ("max_affected=1&nope=1", "?nope", "unknown_parameter"),
     ] {
         let problems = asked(raw).unwrap_err();
         assert_eq!((problems[0].path.as_str(), problems[0].code), (path, code), "{raw}");
+    }
+}
+
+fn searched(body: &serde_json::Value) -> Result<ListQuery, Vec<Problem>> {
+    let schema = schema();
+    let visible = |collection: &Collection, field: usize| collection.fields[field].name.as_str() != "hidden";
+    search(
+        body,
+        Context { collection: schema.get("things").unwrap(), schema: &schema, visible: &visible, page: LIMITS },
+    )
+}
+
+#[test]
+fn a_search_asks_for_what_a_list_asks_for() {
+    for (raw, body) in [
+        ("", json!({})),
+        ("sort=-rank,title&limit=5&offset=7", json!({ "sort": ["-rank", "title"], "limit": 5, "offset": 7 })),
+        ("limit=5", json!({ "limit": 5.0 })),
+        ("fields=rank,id&count=exact", json!({ "fields": ["rank", "id"], "count": "exact" })),
+        ("include=owner.things", json!({ "include": ["owner.things"] })),
+        ("rank__gt=1", json!({ "where": { "rank": { "gt": 1 } } })),
+        ("price=1.5", json!({ "where": { "price": "1.5" } })),
+    ] {
+        let (list, search) = (asked(raw).unwrap(), searched(&body).unwrap());
+        assert_eq!(ListQuery { fingerprint: 0, ..search }, ListQuery { fingerprint: 0, ..list }, "{raw} and {body}");
+    }
+    // Nothing but the tree is asked for by the empty one.
+    assert_eq!(searched(&json!({ "where": {} })).unwrap().filter, Some(Filter::And(vec![])));
+}
+
+#[test]
+fn a_cursor_of_a_search_holds_for_its_tree_alone() {
+    let schema = schema();
+    let things = schema.get("things").unwrap();
+    let query = searched(&json!({ "where": { "rank": 1, "title": "x" }, "sort": ["-rank"] })).unwrap();
+    let after = vec![Value::Integer(1), Value::Uuid(uuid::Uuid::from_u128(7))];
+    let cursor = cursor::encode(things, &query.sort, query.fingerprint, &after);
+    let with =
+        |tree: serde_json::Value, sort: &str| searched(&json!({ "where": tree, "sort": [sort], "cursor": cursor }));
+    assert_eq!(with(json!({ "title": "x", "rank": 1.0 }), "-rank").unwrap().after, Some(after), "written otherwise");
+    for (tree, sort) in [
+        (json!({ "rank": 1 }), "-rank"),
+        (json!({ "rank": 1, "title": "y" }), "-rank"),
+        (json!({ "rank": 1, "title": "x" }), "rank"),
+    ] {
+        assert_eq!(with(tree, sort).unwrap_err()[0].code, "invalid_cursor");
+    }
+    assert_eq!(asked(&format!("sort=-rank&cursor={cursor}")).unwrap_err()[0].code, "invalid_cursor");
+}
+
+#[test]
+fn a_search_names_every_mistake() {
+    for (body, path, code) in [
+        (json!([]), "", "wrong_type"),
+        (json!({ "wher": {} }), "/wher", "unknown_key"),
+        (json!({ "where": { "hidden": "x" } }), "/where/hidden", "unknown_field"),
+        (json!({ "where": { "owner": { "bos": 1 } } }), "/where/owner/bos", "unknown_field"),
+        (json!({ "sort": [] }), "/sort", "wrong_type"),
+        (json!({ "sort": "rank" }), "/sort", "wrong_type"),
+        (json!({ "sort": ["rank", 1] }), "/sort", "wrong_type"),
+        (json!({ "sort": ["rank", "-rank"] }), "/sort", "given_twice"),
+        (json!({ "fields": ["hidden"] }), "/fields", "unknown_field"),
+        (json!({ "include": ["owner", "owner"] }), "/include", "given_twice"),
+        (json!({ "limit": "5" }), "/limit", "wrong_type"),
+        (json!({ "limit": 201 }), "/limit", "out_of_range"),
+        (json!({ "limit": 1e300 }), "/limit", "out_of_range"),
+        (json!({ "offset": -1 }), "/offset", "out_of_range"),
+        (json!({ "count": true }), "/count", "wrong_type"),
+        (json!({ "cursor": "W10" }), "/cursor", "invalid_cursor"),
+    ] {
+        let problems = searched(&body).unwrap_err();
+        let found: Vec<_> = problems.iter().map(|problem| (problem.path.as_str(), problem.code)).collect();
+        assert_eq!(found, [(path, code)], "{body}");
     }
 }

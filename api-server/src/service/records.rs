@@ -1,4 +1,4 @@
-//! Records: read, create, replace, patch, delete.
+//! Records: read, search, aggregate, create, replace, patch, delete.
 //!
 //! Each function takes what a transport has read and gives what it has to write; one transaction holds all
 //! effects of a call. Which rows are seen or changed is [`super::access`]'s decision alone.
@@ -21,20 +21,23 @@ mod cascade;
 mod conflict;
 mod draft;
 mod include;
+mod json_patch;
 mod references;
 mod step;
 mod unit;
 mod upsert;
 
+pub mod aggregate;
 pub mod batch;
 pub mod bulk;
 pub mod create;
 pub mod delete;
 pub mod read;
+pub mod search;
 pub mod update;
 pub mod version;
 
-pub use include::Included;
+pub use include::{Included, MAX_REFERRERS};
 pub use version::{Preconditions, Version};
 
 /// The result of a step inside a transaction: an `Err` rolls everything back.

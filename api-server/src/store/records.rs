@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::conn::{Conn, Row};
 use super::error::Error;
 
+pub mod aggregate;
 mod delete;
 mod insert;
 mod lock;

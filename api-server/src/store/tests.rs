@@ -27,6 +27,7 @@ mod idempotency;
 mod instances;
 mod keyset;
 mod migrations;
+mod related;
 mod removals;
 mod values;
 

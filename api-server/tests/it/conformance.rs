@@ -93,3 +93,23 @@ fn prefer() {
 fn idempotency() {
     scenario("idempotency");
 }
+
+#[test]
+fn json_patch() {
+    scenario("json_patch");
+}
+
+#[test]
+fn search() {
+    scenario("search");
+}
+
+#[test]
+fn include() {
+    scenario("include");
+}
+
+#[test]
+fn aggregate() {
+    scenario("aggregate");
+}

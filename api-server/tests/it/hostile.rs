@@ -11,6 +11,8 @@ use reqwest::blocking::Client;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+mod questions;
+
 /// Texts that have broken other servers.
 const TEXTS: &[&str] = &[
     "'; DROP TABLE things; --",

@@ -44,6 +44,7 @@ pub fn run(client: &Client, base: &str, text: &str) -> String {
         let fill = |text: &str| text.replace("{etag}", &etag).replace("{cursor}", &cursor).replace("{key}", ADMIN_KEY);
         request.path = fill(&request.path);
         request.headers.iter_mut().for_each(|(_, value)| *value = fill(value));
+        request.body = fill(&request.body);
         if request.method == "WALK" {
             walk(client, base, &request, index, &mut out);
             continue;

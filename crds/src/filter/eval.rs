@@ -10,7 +10,7 @@ use crate::schema::Collection;
 use crate::value::Value;
 
 /// Whether a bound tree holds for a record (its values in the order of `collection.fields`): true, false, or unknown (`None`).
-/// A reference cannot be followed here and is unknown.
+/// Other records are not at hand here: a reference that is followed and `exists` are unknown.
 pub fn eval(filter: &Filter, collection: &Collection, record: &[Value<'_>]) -> Option<bool> {
     debug_assert_eq!(record.len(), collection.fields.len(), "a record has a value for every field");
     match filter {
@@ -18,7 +18,7 @@ pub fn eval(filter: &Filter, collection: &Collection, record: &[Value<'_>]) -> O
         Filter::Or(filters) => any(filters.iter().map(|filter| eval(filter, collection, record))),
         Filter::Not(filter) => eval(filter, collection, record).map(|holds| !holds),
         Filter::Test { field, op, operands } => test(record.get(*field)?, *op, operands, record),
-        Filter::Through { .. } => None,
+        Filter::Through { .. } | Filter::Exists { .. } => None,
     }
 }
 
@@ -85,7 +85,7 @@ fn constant<'a>(operand: &'a Operand, record: &'a [Value<'a>]) -> Option<&'a Val
     match operand {
         Operand::Value(value) => Some(value),
         Operand::Field(position) => record.get(*position),
-        Operand::Now | Operand::AuthId | Operand::AuthRoles | Operand::AuthClaim(_) => None,
+        Operand::Outer(_) | Operand::Now | Operand::AuthId | Operand::AuthRoles | Operand::AuthClaim(_) => None,
     }
 }
 

@@ -16,18 +16,19 @@ use crate::schema::{Collection, Field, Schema};
 use crate::value::Value;
 
 mod operand;
+mod related;
 
-/// At most this many operands of one `in` or `nin`.
+/// At most this many operands in one tree.
 pub const MAX_OPERANDS: usize = 1000;
 
 /// Where a tree stands, and so what it may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// `where` of an access rule: `$auth`, `$now`, `$field` and references.
+    /// `where` of an access rule: `$auth`, `$now`, `$field`, references and `exists`.
     Rule,
     /// `checks` and `where` of a unique key: the record's own fields and constants alone, `$field` in checks.
     Check,
-    /// `POST /search` and `if` of a batch: constants, `$now`, references; not `writeOnly` fields.
+    /// `POST /search` and `if` of a batch: constants, `$now`, references and `exists`; not `writeOnly` fields.
     Request,
 }
 
@@ -39,24 +40,53 @@ pub fn parse(
     place: Place,
     problems: &mut Problems,
 ) -> Option<Filter> {
-    Reader { schema, place, broken: &BTreeMap::new() }.read(json, collection, problems)
+    Reader::new(schema, place, &BTreeMap::new()).read(json, collection, problems)
+}
+
+/// A tree from a request: as [`parse`] of [`Place::Request`], with fields that are not `visible` to the caller refused like
+/// unknown ones.
+pub fn request(
+    json: &Json,
+    collection: &Collection,
+    schema: &Schema,
+    visible: &dyn Fn(&Collection, usize) -> bool,
+    problems: &mut Problems,
+) -> Option<Filter> {
+    let broken = BTreeMap::new();
+    let reader = Reader { visible, ..Reader::new(schema, Place::Request, &broken) };
+    reader.read(json, collection, problems)
 }
 
 /// Reads trees of a schema that may still be under examination.
+#[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
-    pub schema: &'a Schema,
-    pub place: Place,
+    schema: &'a Schema,
+    place: Place,
     /// By collection: fields with problems of their own, about which nothing more is said.
-    pub broken: &'a BTreeMap<String, BTreeSet<String>>,
+    broken: &'a BTreeMap<String, BTreeSet<String>>,
+    /// Whether a field of a collection may be named.
+    visible: &'a dyn Fn(&Collection, usize) -> bool,
+    /// Within `exists`: what it is asked of, which `$field` means there.
+    outer: Option<&'a Collection>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// A reader for which every field may be named.
+    pub fn new(schema: &'a Schema, place: Place, broken: &'a BTreeMap<String, BTreeSet<String>>) -> Self {
+        Reader { schema, place, broken, visible: &|_, _| true, outer: None }
+    }
+
     /// The tree, or `None` when it has a problem or names something that has.
     pub fn read(&self, json: &Json, collection: &Collection, problems: &mut Problems) -> Option<Filter> {
         let mut leaves = 0;
         let filter = self.tree(json, collection, 0, &mut leaves, problems);
         if leaves > MAX_LEAVES {
             problems.add("too_many_leaves", format!("a filter has at most {MAX_LEAVES} tests, and this one {leaves}"));
+            return None;
+        }
+        let operands = filter.as_ref().map_or(0, Filter::operands);
+        if operands > MAX_OPERANDS {
+            problems.add("too_many", format!("a filter has at most {MAX_OPERANDS} values, and this one {operands}"));
             return None;
         }
         filter
@@ -78,6 +108,8 @@ impl Reader<'_> {
             problems.add("too_deep", format!("a filter has at most {MAX_DEPTH} levels"));
             return None;
         }
+        // A group of nothing is a test too: of nothing else would there be a bound.
+        *leaves += usize::from(members.is_empty());
         let mut all = Vec::with_capacity(members.len());
         let mut whole = true;
         for (key, value) in members {
@@ -89,8 +121,7 @@ impl Reader<'_> {
                     Some(Filter::Not(Box::new(filter)))
                 }
                 "exists" if collection.position(key).is_none() => {
-                    problems.add("not_supported", "`exists` is not supported yet");
-                    None
+                    self.exists(value, collection, depth, leaves, problems)
                 }
                 _ => self.member(key, value, collection, depth, leaves, problems),
             });
@@ -112,6 +143,7 @@ impl Reader<'_> {
             problems.hint("wrong_type", "a list of filters is expected", "write [{…}, {…}]");
             return None;
         };
+        *leaves += usize::from(elements.is_empty());
         let each = elements.iter().enumerate().map(|(position, element)| {
             problems.within(position, |problems| self.tree(element, collection, depth + 1, leaves, problems))
         });
@@ -130,7 +162,7 @@ impl Reader<'_> {
         leaves: &mut usize,
         problems: &mut Problems,
     ) -> Option<Filter> {
-        let position = self.field(key, collection, &["and", "or", "not"], problems)?;
+        let position = self.field(key, collection, &["and", "or", "not", "exists"], problems)?;
         let field = &collection.fields[position];
         if field.write_only && self.place != Place::Check {
             problems.add("not_allowed", format!("`{key}` is writeOnly, and so not filtered by"));
@@ -145,15 +177,7 @@ impl Reader<'_> {
             return None;
         }
         if let Some(target) = field.target().filter(|_| !tests.keys().all(|name| Op::from_name(name).is_some())) {
-            if self.place == Place::Check {
-                let message = format!("`{key}` leads to another record, and here only the record's own fields count");
-                problems.hint("not_allowed", message, "compare the reference itself");
-                return None;
-            }
-            // A missing target is reported where the reference is declared.
-            let target = self.schema.get(target.as_str())?;
-            let filter = Box::new(self.tree(value, target, depth + 1, leaves, problems)?);
-            return Some(Filter::Through { field: position, target: target.name.clone(), filter });
+            return self.through(position, target.as_str(), value, (depth, leaves), collection, problems);
         }
         self.tests(position, tests, collection, leaves, problems)
     }
@@ -241,10 +265,12 @@ impl Reader<'_> {
 
     /// Position of the field of that name. Words are other things that may stand there.
     fn field(&self, name: &str, collection: &Collection, words: &[&str], problems: &mut Problems) -> Option<usize> {
-        let position = collection.position(name);
+        let visible = |position: &usize| (self.visible)(collection, *position);
+        let position = collection.position(name).filter(visible);
         let broken = self.broken.get(collection.name.as_str());
         if position.is_none() && !broken.is_some_and(|broken| broken.contains(name)) {
-            let fields = || collection.fields.iter().map(|field| field.name.as_str());
+            let all = || collection.fields.iter().enumerate().filter(|(position, _)| visible(position));
+            let fields = || all().map(|(_, field)| field.name.as_str());
             let hint = did_you_mean(name, fields().chain(words.iter().copied()))
                 .unwrap_or_else(|| format!("the fields are {}", fields().collect::<Vec<_>>().join(", ")));
             problems.hint("unknown_field", format!("`{}` has no field `{name}`", collection.name), hint);

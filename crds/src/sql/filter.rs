@@ -21,7 +21,7 @@ pub fn compile(
     alias: &str,
     out: &mut Sql,
 ) {
-    Compiler { collection, schema, dialect, alias }.filter(filter, out);
+    Compiler { collection, schema, dialect, alias, outer: None }.filter(filter, out);
 }
 
 /// Appends a column, qualified by `alias` unless that is empty.
@@ -41,6 +41,8 @@ struct Compiler<'a> {
     schema: &'a Schema,
     dialect: Dialect,
     alias: &'a str,
+    /// Within `exists`: the collection that it is asked of, and its alias.
+    outer: Option<(&'a Collection, &'a str)>,
 }
 
 impl Compiler<'_> {
@@ -54,7 +56,10 @@ impl Compiler<'_> {
                 out.push(")");
             }
             Filter::Test { field, op, operands } => self.test(*field, *op, operands, out),
-            Filter::Through { field, target, filter } => self.through(*field, target.as_str(), filter, out),
+            Filter::Through { field, target, readable, filter } => {
+                self.through(*field, target.as_str(), readable.as_deref(), filter, out);
+            }
+            Filter::Exists { collection, filter } => self.exists(collection.as_str(), filter, out),
         }
     }
 
@@ -71,21 +76,43 @@ impl Compiler<'_> {
     }
 
     /// The condition on the referenced record, as the one value of a scalar subquery: no row and a null are both unknown.
-    fn through(&self, field: usize, target: &str, filter: &Filter, out: &mut Sql) {
+    fn through(&self, field: usize, target: &str, readable: Option<&Filter>, filter: &Filter, out: &mut Sql) {
         let Some(target) = self.schema.get(target) else {
             out.push("NULL");
             return;
         };
-        let outer = if self.alias.is_empty() { &self.collection.table } else { self.alias };
-        // Longer than the outer name, the only other one that the subquery mentions.
+        let outer = self.name();
+        // Longer than every name around it that the subquery may mention.
         let alias = format!("{outer}_");
+        let inner = Compiler { collection: target, alias: &alias, ..*self };
         out.push("(SELECT ");
-        Compiler { collection: target, alias: &alias, ..*self }.filter(filter, out);
+        inner.filter(filter, out);
         out.push(" FROM ").ident(&target.table).push(" AS ").ident(&alias).push(" WHERE ");
         column(target, ID, &alias, out);
         out.push(" = ");
         column(self.collection, field, outer, out);
+        if let Some(readable) = readable {
+            inner.filter(readable, out.push(" AND "));
+        }
         out.push(")");
+    }
+
+    fn exists(&self, target: &str, filter: &Filter, out: &mut Sql) {
+        let Some(target) = self.schema.get(target) else {
+            out.push("FALSE");
+            return;
+        };
+        let outer = self.name();
+        let alias = format!("{outer}_");
+        out.push("EXISTS (SELECT 1 FROM ").ident(&target.table).push(" AS ").ident(&alias).push(" WHERE ");
+        let outer = Some((self.collection, outer));
+        Compiler { collection: target, alias: &alias, outer, ..*self }.filter(filter, out);
+        out.push(")");
+    }
+
+    /// The name of the table in a subquery, which may have a column of the same name.
+    fn name(&self) -> &str {
+        if self.alias.is_empty() { &self.collection.table } else { self.alias }
     }
 
     fn test(&self, field: usize, op: Op, operands: &[Operand], out: &mut Sql) {
@@ -211,6 +238,7 @@ impl Compiler<'_> {
             (
                 _,
                 Operand::Value(Value::Null)
+                | Operand::Outer(_)
                 | Operand::Now
                 | Operand::AuthId
                 | Operand::AuthRoles
@@ -260,6 +288,10 @@ impl Compiler<'_> {
     fn operand(&self, column: ColumnType, operand: &Operand, out: &mut Sql) {
         match operand {
             Operand::Field(other) => self.column(*other, out),
+            Operand::Outer(other) => match self.outer {
+                Some((collection, alias)) => self::column(collection, *other, alias, out),
+                None => _ = out.push("NULL"),
+            },
             Operand::Value(Value::Null)
             | Operand::Now
             | Operand::AuthId

@@ -93,7 +93,18 @@ pub fn patch(
 ) -> Record {
     let merged: Map<String, Json> =
         body.iter().map(|(name, json)| (name.clone(), merged(collection, name, json, stored))).collect();
-    change(ctx, collection, &merged, stored, problems, |_, old, _| old.clone())
+    assign(ctx, collection, &merged, stored, problems)
+}
+
+/// What becomes of a stored record whose given fields take these values as they are: absent fields keep theirs.
+pub fn assign(
+    ctx: &Ctx,
+    collection: &Collection,
+    body: &Map<String, Json>,
+    stored: &[Value<'static>],
+    problems: &mut Problems,
+) -> Record {
+    change(ctx, collection, body, stored, problems, |_, old, _| old.clone())
 }
 
 /// What is wrong with the members of a change whatever the stored record holds. What depends on that is left to

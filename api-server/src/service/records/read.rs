@@ -9,10 +9,13 @@ use mainstay_crds::schema::{CREATED_AT, Collection, VERSION};
 use super::access::{self, Action};
 use super::{Included, Target, Tx, Version, include, parse_id, visible};
 use crate::query::{self, Context, Include, ListQuery, cursor};
-use crate::service::{Ctx, Error, Service};
+use crate::service::{Code, Ctx, Error, Service};
 use crate::store::Conn;
 use crate::store::loader::Find;
 use crate::store::records::{Rows, Select, count, select};
+
+/// The most values of one statement: fewer than SQLite's 32,766, which is the lower bound of both databases.
+const MAX_VALUES: usize = 30_000;
 
 /// One record.
 #[derive(Debug)]
@@ -77,8 +80,8 @@ async fn follow(
 ) -> Result<Included, Error> {
     let (ctx, schema) = (ctx.clone(), Arc::clone(&target.schema));
     let load = move |conn: &mut Conn| {
-        let mut included = Included::new();
-        include::load(conn, &ctx, &schema, &includes, &values, &mut included)?;
+        let mut included = Included::default();
+        include::load(conn, &ctx, &schema, &includes, &values, "", &mut included)?;
         Ok(included)
     };
     service.read(load).await
@@ -92,20 +95,11 @@ pub async fn list(service: &Service, ctx: &Ctx, name: &str, raw: &str) -> Result
     let readable = access::require(ctx, &target.collection, Action::Read)?.into_filter();
     let asked = query::list(raw, context(service, &target, &|c, f| access::may_read(ctx, &c.fields[f])));
     let asked = asked.map_err(Error::invalid)?;
-    let filters: Vec<Filter> = asked.filter.into_iter().chain(readable).collect();
-    let columns = asked.fields.unwrap_or_else(|| visible(ctx, &target.collection));
-    let page = Page {
-        ctx: ctx.clone(),
-        columns,
-        filter: (!filters.is_empty()).then_some(Filter::And(filters)),
-        asked: ListQuery { filter: None, fields: None, ..asked },
-        target,
-    };
-    page.read(service).await
+    Page::new(ctx, target, readable, asked).read(service).await
 }
 
 /// A list whose every question is answered by one closure on one connection.
-struct Page {
+pub(super) struct Page {
     ctx: Ctx,
     target: Target,
     columns: Vec<usize>,
@@ -114,7 +108,20 @@ struct Page {
 }
 
 impl Page {
-    async fn read(self, service: &Service) -> Result<Listed, Error> {
+    /// What `asked` asks of the rows that pass `readable`. Its filter is bound.
+    pub fn new(ctx: &Ctx, target: Target, readable: Option<Filter>, asked: ListQuery) -> Self {
+        let filters: Vec<Filter> = asked.filter.into_iter().chain(readable).collect();
+        Page {
+            ctx: ctx.clone(),
+            columns: asked.fields.unwrap_or_else(|| visible(ctx, &target.collection)),
+            filter: (!filters.is_empty()).then_some(Filter::And(filters)),
+            asked: ListQuery { filter: None, fields: None, ..asked },
+            target,
+        }
+    }
+
+    pub async fn read(self, service: &Service) -> Result<Listed, Error> {
+        self.refuse_too_many_values()?;
         let page = Arc::new(self);
         let reading = Arc::clone(&page);
         let (mut rows, total, included) = service.read(move |conn| reading.load(conn)).await?;
@@ -127,6 +134,18 @@ impl Page {
             cursor::encode(&page.target.collection, sort, fingerprint, &values[include.len()..])
         };
         Ok(Listed { next_cursor: last.map(keys), rows, limit, offset, has_more, total, included })
+    }
+
+    /// A statement takes a bounded number of values, and a page behind a cursor repeats the filter for each range of its
+    /// sort: at most two a key.
+    fn refuse_too_many_values(&self) -> Result<(), Error> {
+        let ranges = if self.asked.after.is_some() { 2 * self.asked.sort.len() } else { 1 };
+        let values = ranges * (self.filter.as_ref().map_or(0, Filter::operands) + self.asked.sort.len());
+        if values <= MAX_VALUES {
+            return Ok(());
+        }
+        let message = "the filter has too many values for a cursor on so many sort keys; sort by less, or ask in parts";
+        Err(Error::at(Code::ValidationError, String::new(), "too_many", message.to_owned()))
     }
 
     fn load(&self, conn: &mut Conn) -> Tx<(Rows, Option<u64>, Option<Included>)> {
@@ -148,9 +167,9 @@ impl Page {
         if asked.include.is_empty() {
             return Ok((rows, total, None));
         }
-        let mut included = Included::new();
+        let mut included = Included::default();
         let shown = rows.values.len().min(asked.limit as usize);
-        include::load(conn, ctx, schema, &asked.include, &rows.values[..shown], &mut included)?;
+        include::load(conn, ctx, schema, &asked.include, &rows.values[..shown], "", &mut included)?;
         Ok((rows, total, Some(included)))
     }
 }

@@ -1,17 +1,18 @@
-//! Replace (PUT) and patch: one locked record, its after-image, one update.
+//! Replace (PUT), merge patch and JSON Patch: one locked record, its after-image, one update.
 
+use mainstay_crds::json::patch::Patch;
 use mainstay_crds::schema::Collection;
-use mainstay_crds::{Problems, json};
+use mainstay_crds::{Problems, Value, json};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use super::access::{self, Action, Grant};
 use super::create::malformed;
-use super::draft;
+use super::draft::{self, Record};
 use super::step::Step;
 use super::unit::{self, Done, Witness};
 use super::version::{Condition, OTHER_STATE, Preconditions};
-use super::{Target, Tx, Written, no_parameters, parse_id, references, version_of};
+use super::{Target, Tx, Written, json_patch, no_parameters, parse_id, references, version_of};
 use crate::service::{Code, Ctx, Error, Service};
 use crate::store::{Abort, Conn};
 
@@ -22,6 +23,16 @@ pub enum Method {
     Replace,
     /// PATCH with a merge patch (RFC 7396).
     Merge,
+    /// PATCH with a JSON Patch (RFC 6902).
+    Patch,
+}
+
+/// What a change is made from.
+enum Body {
+    /// The members of a record or of a merge patch.
+    Members(Map<String, Json>),
+    /// Operations on the stored record, which are carried out when it is locked.
+    Operations(Patch, usize),
 }
 
 /// A change of one record, as a transport read it.
@@ -50,10 +61,14 @@ pub async fn update(service: &Service, ctx: &Ctx, method: Method, change: Change
     no_parameters(change.raw)?;
     require_condition(&target, change.conditions)?;
     let body = json::parse(change.body, service.json_depth).map_err(malformed)?;
-    let mut problems = Problems::new();
-    let object = draft::object(&body, &mut problems).cloned();
-    problems.finish(()).map_err(Error::invalid)?;
-    let Some(body) = object else { return Err(Error::invalid(Vec::new())) };
+    let body = match method {
+        Method::Patch => Body::Operations(json_patch::read(ctx, &target.collection, &body)?, service.json_depth),
+        Method::Replace | Method::Merge => {
+            let mut problems = Problems::new();
+            let object = draft::object(&body, &mut problems).cloned();
+            Body::Members(object.ok_or_else(|| Error::invalid(problems.into_vec()))?)
+        }
+    };
     let guarded = references::guarded(ctx, &target);
     let conditions = change.conditions.clone();
     let job = Update { ctx: ctx.clone(), target, grant, create, method, id, conditions, body };
@@ -65,7 +80,7 @@ pub(super) fn grants(ctx: &Ctx, target: &Target, method: Method) -> Result<(Gran
     let update = access::grant(ctx, &target.collection, Action::Update);
     let create = match method {
         Method::Replace => access::grant(ctx, &target.collection, Action::Create),
-        Method::Merge => Grant::Nothing,
+        Method::Merge | Method::Patch => Grant::Nothing,
     };
     match (&update, &create) {
         (Grant::Nothing, Grant::Nothing) => Err(access::denied(ctx, &target.collection, Action::Update)),
@@ -97,7 +112,7 @@ struct Update {
     method: Method,
     id: Uuid,
     conditions: Preconditions,
-    body: Map<String, Json>,
+    body: Body,
 }
 
 impl Update {
@@ -109,7 +124,9 @@ impl Update {
             Some(changed) => changed,
             None => {
                 let mut problems = Problems::new();
-                let record = draft::create(ctx, &target.collection, &self.body, Some(*id), &mut problems);
+                // Only PUT comes here.
+                let Body::Members(body) = &self.body else { return Err(self.no_record().into()) };
+                let record = draft::create(ctx, &target.collection, body, Some(*id), &mut problems);
                 problems.finish(()).map_err(draft::refusal)?;
                 match step.create(conn, create, &record) {
                     // Another request has made it meanwhile, unless it is hidden from this caller.
@@ -126,19 +143,29 @@ impl Update {
 
     /// `None` for PUT of an id that is new.
     fn change(&self, conn: &mut Conn, step: &Step<'_>, grant: &Grant) -> Tx<Option<Written>> {
-        let Update { ctx, target, id, conditions, method, .. } = self;
+        let Update { id, conditions, .. } = self;
         let Some(stored) = step.find(conn, *id)? else { return Ok(self.absent().map(|()| None)?) };
         step.require(conn, Action::Update, grant, &[*id])?;
         if !conditions.allow(Some(version_of(&stored))) {
             return Err(Error::precondition(OTHER_STATE).into());
         }
-        let mut problems = Problems::new();
-        let record = match method {
-            Method::Replace => draft::replace(ctx, &target.collection, &self.body, &stored, &mut problems),
-            Method::Merge => draft::patch(ctx, &target.collection, &self.body, &stored, &mut problems),
-        };
-        problems.finish(()).map_err(draft::refusal)?;
+        let record = self.drafted(&stored)?;
         step.change(conn, grant, &stored, &record).map(Some)
+    }
+
+    /// What the body makes of the stored record, before anything is asked of the database.
+    fn drafted(&self, stored: &[Value<'static>]) -> Result<Record, Error> {
+        let Update { ctx, target: Target { collection, .. }, method, .. } = self;
+        let mut problems = Problems::new();
+        let record = match (&self.body, method) {
+            (Body::Members(body), Method::Replace) => draft::replace(ctx, collection, body, stored, &mut problems),
+            (Body::Members(body), _) => draft::patch(ctx, collection, body, stored, &mut problems),
+            (Body::Operations(patch, max_depth), _) => {
+                let body = json_patch::members(ctx, collection, patch, stored, *max_depth)?;
+                draft::assign(ctx, collection, &body, stored, &mut problems)
+            }
+        };
+        problems.finish(record).map_err(draft::refusal)
     }
 
     /// Whether a record that is not there is to be made.
@@ -151,8 +178,12 @@ impl Update {
                 Err(access::denied(&self.ctx, &self.target.collection, Action::Create))
             }
             Method::Replace => Ok(()),
-            Method::Merge => Err(Error::no_record(self.target.collection.name.as_str())),
+            Method::Merge | Method::Patch => Err(self.no_record()),
         }
+    }
+
+    fn no_record(&self) -> Error {
+        Error::no_record(self.target.collection.name.as_str())
     }
 }
 

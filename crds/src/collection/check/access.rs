@@ -40,7 +40,7 @@ fn checks(draft: &Draft, schema: &Schema, broken: &Broken, problems: &mut Proble
                 problems.within("message", |p| p.add("required", "say what a caller is told when the check fails"));
             }
             let Some(that) = declared.get("that") else { return };
-            let reader = Reader { schema, place: Place::Check, broken };
+            let reader = Reader::new(schema, Place::Check, broken);
             let filter = problems.within("that", |problems| reader.read(that, &draft.collection, problems));
             let name = identifier(&draft.collection.table, &[], "check", &that.to_string());
             if checks.iter().any(|check| check.name == name) {
@@ -68,7 +68,7 @@ fn rules(draft: &Draft, action: &str, schema: &Schema, broken: &Broken, problems
                 let given: Vec<String> = roles.iter().filter(|role| !role.is_empty()).cloned().collect();
                 problems.within("roles", |problems| fields::roles(&roles, problems));
                 let condition = declared.get("where").filter(|tree| !tree.is_null()).map(|tree| {
-                    let reader = Reader { schema, place: Place::Rule, broken };
+                    let reader = Reader::new(schema, Place::Rule, broken);
                     problems.within("where", |problems| reader.read(tree, &draft.collection, problems))
                 });
                 match condition {

@@ -69,7 +69,7 @@ fn declared_keys(draft: &Draft, schema: &Schema, broken: &Broken, keys: &mut Vec
             let case_insensitive = declared.get("caseInsensitive") == Some(&Json::Bool(true));
             let condition = declared.get("where").filter(|tree| !tree.is_null());
             let filter = condition.map(|tree| {
-                let reader = Reader { schema, place: Place::Check, broken };
+                let reader = Reader::new(schema, Place::Check, broken);
                 problems.within("where", |problems| reader.read(tree, &draft.collection, problems))
             });
             let Some(fields) = fields else { return };

@@ -420,8 +420,8 @@ fn checks_and_rules_are_judged() {
             ],
         ),
         (
-            json!({ "access": { "read": [{ "roles": ["user"], "where": { "exists": { "collection": "orgs" } } }] } }),
-            &["/spec/access/read/0/where/exists not_supported"],
+            json!({ "access": { "read": [{ "roles": ["user"], "where": { "exists": { "collection": "nope" } } }] } }),
+            &["/spec/access/read/0/where/exists/collection unknown_collection"],
         ),
     ];
     for (extra, expected) in cases {

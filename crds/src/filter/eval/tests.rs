@@ -98,7 +98,7 @@ fn tests_answer_as_sql_does() {
     let high = record([text("\u{1F600}"), text("\u{E000}"), Value::Null, Value::Null]);
     assert_eq!(eval(&test("text", Op::Gt, vec![other]), collection, &high), Some(true));
     let target = crate::name::Name::collection("users").unwrap();
-    let through = Filter::Through { field: 0, target, filter: Box::new(Filter::And(vec![])) };
+    let through = Filter::Through { field: 0, target, readable: None, filter: Box::new(Filter::And(vec![])) };
     assert_eq!(eval(&through, collection, &full), None);
 }
 

@@ -1,14 +1,15 @@
 //! The right side of a test: constants of the field's kind, and the variables that the place allows.
 //!
-//! Called by the tree's reader alone. In requests everything but `$now` on a timestamp is a constant.
+//! Called by the tree's reader alone. In requests everything but `$now` on a timestamp, and `$field` within `exists`, is a
+//! constant.
 
 use serde_json::Value as Json;
 
 use super::{Place, Reader, asked};
 use crate::filter::{Op, Operand};
-use crate::name::did_you_mean;
+use crate::name::{Name, did_you_mean};
 use crate::problem::Problems;
-use crate::schema::Collection;
+use crate::schema::{Collection, ID};
 use crate::value::Value;
 
 /// The variables, as they are offered in hints.
@@ -29,7 +30,7 @@ impl Reader<'_> {
         if let Json::String(text) = json {
             let timestamp = kind.name() == "timestamp";
             let variable = match self.place {
-                Place::Request => text == "$now" && timestamp,
+                Place::Request => text == "$now" && timestamp || self.outer.is_some() && text.starts_with("$field."),
                 // `$5` is a price; `$word` is meant as a variable, and must not quietly become a constant.
                 Place::Rule | Place::Check => text.strip_prefix('$').is_some_and(starts_with_letter),
             };
@@ -56,12 +57,14 @@ impl Reader<'_> {
         let kind = asked(field, op)?.name();
         let compares = matches!(op, Op::Eq | Op::Ne | Op::Gt | Op::Gte | Op::Lt | Op::Lte);
         if let Some(name) = text.strip_prefix("$field.") {
-            let other = self.field(name, collection, &[], problems)?;
+            let of = self.outer.unwrap_or(collection);
+            let other = self.field(name, of, &[], problems)?;
             if !compares {
                 problems.add("not_allowed", format!("`{}` does not compare with another field", op.name()));
                 return None;
             }
-            return self.same(position, other, collection, problems);
+            self.same((collection, position), (of, other), problems)?;
+            return Some(if self.outer.is_some() { Operand::Outer(other) } else { Operand::Field(other) });
         }
         if self.place == Place::Check {
             let message = format!("`{text}` depends on the request, and here only the record's own fields count");
@@ -96,14 +99,15 @@ impl Reader<'_> {
         Some(operand)
     }
 
-    /// The other field, when it can be compared with this one in SQL: same kind, same column type, same target.
-    fn same(&self, position: usize, other: usize, collection: &Collection, problems: &mut Problems) -> Option<Operand> {
-        let (this, that) = (&collection.fields[position], &collection.fields[other]);
+    /// Whether two fields can be compared in SQL: the same kind or both ids of one collection, and the same column type.
+    fn same(&self, this: (&Collection, usize), that: (&Collection, usize), problems: &mut Problems) -> Option<()> {
+        let ids = identifies(this).is_some() && identifies(this) == identifies(that);
+        let (this, that) = (&this.0.fields[this.1], &that.0.fields[that.1]);
         if that.write_only && self.place != Place::Check {
             problems.add("not_allowed", format!("`{}` is writeOnly, and so not filtered by", that.name));
             return None;
         }
-        if this.kind.name() != that.kind.name() || this.target() != that.target() {
+        if !ids && (this.kind.name() != that.kind.name() || this.target() != that.target()) {
             let message = format!(
                 "`{}` ({}) and `{}` ({}) are not of one kind",
                 this.name,
@@ -119,7 +123,15 @@ impl Reader<'_> {
             problems.hint("wrong_type", message, "give both the same precision and scale");
             return None;
         }
-        Some(Operand::Field(other))
+        Some(())
+    }
+}
+
+/// Of which collection the values of a field are ids.
+fn identifies((collection, position): (&Collection, usize)) -> Option<&Name> {
+    match position {
+        ID => Some(&collection.name),
+        _ => collection.fields[position].target(),
     }
 }
 

@@ -54,7 +54,8 @@ fn shown(filter: &Filter, collection: &str) -> String {
         Filter::And(filters) => format!("and({})", all(filters)),
         Filter::Or(filters) => format!("or({})", all(filters)),
         Filter::Not(filter) => format!("not({})", shown(filter, collection)),
-        Filter::Through { field, target, filter } => {
+        Filter::Exists { collection: of, filter } => format!("exists {of}({})", shown(filter, of.as_str())),
+        Filter::Through { field, target, filter, .. } => {
             format!("{}->{target}({})", fields[*field].name, shown(filter, target.as_str()))
         }
         Filter::Test { field, op, operands } => {
@@ -122,6 +123,19 @@ fn trees_mean_what_they_say() {
         (json!({ "closes_at": { "gt": "$field.opens_at" } }), Place::Rule, "closes_at gt $opens_at"),
         (json!({ "closes_at": { "gt": "$field.created_at" } }), Place::Check, "closes_at gt $created_at"),
         (json!({ "secret": { "ne": "x" } }), Place::Check, "secret ne \"x\""),
+        (json!({ "exists": { "collection": "orgs" } }), Place::Request, "exists orgs(and())"),
+        (
+            json!({ "exists": { "collection": "orgs", "where": { "id": "$field.org", "owner": { "name": "$field.title" } } } }),
+            Place::Request,
+            "exists orgs(and(id eq Outer(12), owner->users(name eq Outer(4))))",
+        ),
+        (
+            json!({ "exists": { "collection": "markets", "where": { "org": "$field.org", "owner": "$auth.id" } } }),
+            Place::Rule,
+            "exists markets(and(org eq Outer(12), owner eq AuthId))",
+        ),
+        // Only `exists` has a record outside of it.
+        (json!({ "title": "$field.status" }), Place::Request, "title eq \"$field.status\""),
     ];
     for (tree, place, expected) in cases {
         let filter = read(&tree, place).unwrap_or_else(|problems| panic!("{tree}: {problems:?}"));
@@ -131,7 +145,7 @@ fn trees_mean_what_they_say() {
 
 #[test]
 fn every_problem_has_its_path() {
-    let cases: [(Json, Place, &[&str]); 33] = [
+    let cases: [(Json, Place, &[&str]); 39] = [
         (json!({ "title": { "in": "$auth.roles" } }), Place::Request, &["/title/in wrong_type"]),
         (json!([]), Place::Request, &[" wrong_type"]),
         (json!({ "statu": 1, "cont": 2 }), Place::Request, &["/cont unknown_field", "/statu unknown_field"]),
@@ -170,7 +184,29 @@ fn every_problem_has_its_path() {
         (json!({ "secret": "x" }), Place::Request, &["/secret not_allowed"]),
         (json!({ "secret": "x" }), Place::Rule, &["/secret not_allowed"]),
         (json!({ "title": "$field.secret" }), Place::Rule, &["/title not_allowed"]),
-        (json!({ "exists": {} }), Place::Rule, &["/exists not_supported"]),
+        (json!({ "exists": [] }), Place::Rule, &["/exists wrong_type"]),
+        (
+            json!({ "exists": { "wher": {}, "where": 1 } }),
+            Place::Request,
+            &["/exists/wher unknown_key", "/exists/collection required"],
+        ),
+        (json!({ "exists": { "collection": "org" } }), Place::Rule, &["/exists/collection unknown_collection"]),
+        (
+            json!({ "exists": { "collection": "orgs", "where": { "nme": 1, "name": "$field.count", "owner": "$field.org" } } }),
+            Place::Request,
+            &["/exists/where/name wrong_type", "/exists/where/nme unknown_field", "/exists/where/owner wrong_type"],
+        ),
+        (
+            json!({ "exists": { "collection": "orgs", "where": { "name": "$field.secret" } } }),
+            Place::Rule,
+            &["/exists/where/name not_allowed"],
+        ),
+        (
+            json!({ "exists": { "collection": "orgs", "where": { "name": { "in": ["$field.title"] } } } }),
+            Place::Request,
+            &["/exists/where/name/in/0 not_allowed"],
+        ),
+        (json!({ "exists": { "collection": "orgs" } }), Place::Check, &["/exists not_allowed"]),
         (json!({ "owner": "$auth.id" }), Place::Request, &["/owner malformed"]),
         (
             json!({ "owner": "$auth.ids", "title": "$foo" }),
@@ -211,4 +247,36 @@ fn limits_hold() {
     assert!(read(&json!({ "count": { "in": vec![1; MAX_OPERANDS] } }), Place::Request).is_ok());
     let many = json!({ "count": { "in": vec![1; MAX_OPERANDS + 1] } });
     assert_eq!(read(&many, Place::Request).unwrap_err(), ["/count/in too_many"]);
+    let many = json!({ "count": { "in": vec![1; MAX_OPERANDS], "gt": 1 } });
+    assert_eq!(read(&many, Place::Request).unwrap_err(), [" too_many"]);
+    // What asks for nothing is counted too.
+    for nothing in [json!({}), json!({ "or": [] }), json!({ "exists": { "collection": "orgs" } })] {
+        assert!(read(&json!({ "or": vec![nothing.clone(); MAX_LEAVES] }), Place::Request).is_ok());
+        let many = json!({ "or": vec![nothing; MAX_LEAVES + 1] });
+        assert_eq!(read(&many, Place::Request).unwrap_err(), [" too_many_leaves"]);
+    }
+}
+
+#[test]
+fn what_a_caller_may_not_see_is_not_there() {
+    let schema = schema();
+    let markets = schema.get("markets").unwrap();
+    let hidden = ["hidden", "email"];
+    let visible = |collection: &Collection, field: usize| !hidden.contains(&collection.fields[field].name.as_str());
+    for (tree, path) in [
+        (json!({ "hidden": true }), "/hidden"),
+        (json!({ "not": { "owner": { "email": "a@b.c" } } }), "/not/owner/email"),
+        (json!({ "exists": { "collection": "users", "where": { "email": "a@b.c" } } }), "/exists/where/email"),
+        (
+            json!({ "exists": { "collection": "users", "where": { "disabled": "$field.hidden" } } }),
+            "/exists/where/disabled",
+        ),
+    ] {
+        let mut problems = Problems::new();
+        assert_eq!(request(&tree, markets, &schema, &visible, &mut problems), None);
+        let problems = problems.into_vec();
+        assert_eq!((problems[0].path.as_str(), problems[0].code), (path, "unknown_field"), "{tree}");
+        assert!(!problems[0].hint.as_ref().unwrap().contains(path.rsplit('/').next().unwrap()), "{problems:?}");
+        assert!(request(&tree, markets, &schema, &|_, _| true, &mut Problems::new()).is_some());
+    }
 }

@@ -55,10 +55,12 @@ fn tree(filter: &Filter, collection: &Collection, schema: &Schema) -> Json {
             };
             member(name(collection, *field), member(op.name(), right))
         }
-        Filter::Through { field, target, filter } => {
+        Filter::Through { field, target, filter, .. } => {
             let inner = schema.get(target.as_str()).map_or(Json::Null, |target| tree(filter, target, schema));
             member(name(collection, *field), inner)
         }
+        // Neither checks nor keys hold one.
+        Filter::Exists { collection, .. } => member("exists", Json::from(collection.as_str())),
     }
 }
 
@@ -79,6 +81,7 @@ fn operand(operand: &Operand, field: usize, op: Op, collection: &Collection) -> 
             serde_json::from_slice(&text).unwrap_or(Json::Null)
         }
         Operand::Field(other) => Json::from(format!("$field.{}", name(collection, *other))),
+        Operand::Outer(_) => Json::from("$field"),
         Operand::Now => Json::from("$now"),
         Operand::AuthId => Json::from("$auth.id"),
         Operand::AuthRoles => Json::from("$auth.roles"),

@@ -118,6 +118,8 @@ pub(super) fn names(filter: &Filter, position: usize) -> bool {
             *field == position || operands.iter().any(other)
         }
         Filter::Through { field, .. } => *field == position,
+        // Checks and keys ask of no other records.
+        Filter::Exists { .. } => false,
     }
 }
 

@@ -112,16 +112,49 @@ fn references_are_scalar_subqueries_with_aliases_of_their_own() {
     let inner = Filter::Through {
         field: markets.position("creator").unwrap(),
         target: name("users"),
+        readable: None,
         filter: Box::new(Filter::Test { field: ID, op: Op::Eq, operands: vec![Operand::Field(ID)] }),
     };
     let parent = markets.position("parent").unwrap();
-    let filter = Filter::Through { field: parent, target: name("markets"), filter: Box::new(inner) };
+    let filter = Filter::Through { field: parent, target: name("markets"), readable: None, filter: Box::new(inner) };
     assert_eq!(
         compiled(&filter, Dialect::Postgres, "r"),
         r#"(SELECT (SELECT "r__"."id" = "r__"."id" FROM "users" AS "r__" WHERE "r__"."id" = "r_"."creator") FROM "markets" AS "r_" WHERE "r_"."id" = "r"."parent")"#
     );
     // Without an alias the outer column needs its table, as the inner one has a column of that name too.
     assert!(compiled(&filter, Dialect::Sqlite, "").ends_with(r#"WHERE "markets_"."id" = "markets"."parent")"#));
+}
+
+#[test]
+fn related_records_are_held_to_their_rule() {
+    let schema = schema();
+    let markets = schema.get("markets").unwrap();
+    let users = schema.get("users").unwrap();
+    let name = |name: &str| Name::collection(name).unwrap();
+    let is = |field: usize, operand: Operand| Filter::Test { field, op: Op::Eq, operands: vec![operand] };
+    let creator = markets.position("creator").unwrap();
+    let through = Filter::Through {
+        field: creator,
+        target: name("users"),
+        readable: None,
+        filter: Box::new(is(users.position("name").unwrap(), Operand::Value(Value::from("ann".to_owned())))),
+    };
+    let exists = Filter::Exists {
+        collection: name("markets"),
+        filter: Box::new(Filter::And(vec![is(creator, Operand::Outer(creator)), through.clone()])),
+    };
+    let rule = |collection: &Name| (collection.as_str() == "users").then(|| is(1, Operand::Value(Value::Integer(1))));
+    // A reference to a record that does not count is unknown, which `not` leaves so.
+    assert_eq!(
+        compiled(&through.clone().guard(&rule), Dialect::Sqlite, "t"),
+        r#"(SELECT "t_"."name" = 'ann' FROM "users" AS "t_" WHERE "t_"."id" = "t"."creator" AND "t_"."version" = 1)"#
+    );
+    assert_eq!(
+        compiled(&exists.guard(&rule), Dialect::Postgres, "t"),
+        r#"EXISTS (SELECT 1 FROM "markets" AS "t_" WHERE (("t_"."creator" = "t"."creator" AND (SELECT "t__"."name" = 'ann' FROM "users" AS "t__" WHERE "t__"."id" = "t_"."creator" AND "t__"."version" = 1))))"#
+    );
+    let all = Filter::Exists { collection: name("users"), filter: Box::new(Filter::And(vec![])) };
+    assert!(compiled(&all.guard(&rule), Dialect::Postgres, "t").ends_with(r#"WHERE ("t_"."version" = 1 AND TRUE))"#));
 }
 
 #[test]

@@ -1,16 +1,17 @@
 //! What an operation expects of its record: `version`, and a filter tree as `if`. Asked of the locked row, so that it
 //! sees what earlier operations have done, and nobody comes in between.
 
+use mainstay_crds::filter::Filter;
 use mainstay_crds::filter::eval::eval;
-use mainstay_crds::filter::parse::{self as tree, Place};
-use mainstay_crds::filter::{Filter, Operand};
-use mainstay_crds::schema::{Collection, Schema};
+use mainstay_crds::filter::parse::request;
+use mainstay_crds::schema::Collection;
 use mainstay_crds::{Problems, Value};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use crate::service::access::{self, Action, Grant, may_read};
+use crate::service::access::may_read;
 use crate::service::records::draft::Record;
+use crate::service::records::search::bound;
 use crate::service::records::step::Step;
 use crate::service::records::{Target, Tx, id_of, update, version_of};
 use crate::service::{Ctx, Error};
@@ -64,52 +65,9 @@ impl Expected {
 
 /// Reads a tree, which may ask for no more than the caller may read.
 pub fn parse(json: &Json, ctx: &Ctx, target: &Target, problems: &mut Problems) -> Option<Filter> {
-    let Target { schema, collection } = target;
-    let filter = tree::parse(json, collection, schema, Place::Request, problems)?;
-    refuse_hidden(&filter, ctx, collection, schema, problems)?;
-    filter.bind(&ctx.scope())
-}
-
-fn refuse_hidden(
-    filter: &Filter,
-    ctx: &Ctx,
-    collection: &Collection,
-    schema: &Schema,
-    problems: &mut Problems,
-) -> Option<()> {
-    match filter {
-        Filter::And(filters) | Filter::Or(filters) => {
-            filters.iter().try_for_each(|filter| refuse_hidden(filter, ctx, collection, schema, problems))
-        }
-        Filter::Not(filter) => refuse_hidden(filter, ctx, collection, schema, problems),
-        Filter::Test { field, operands, .. } => {
-            let others = operands.iter().filter_map(|operand| match operand {
-                Operand::Field(field) => Some(*field),
-                _ => None,
-            });
-            others.chain([*field]).try_for_each(|field| visible(ctx, collection, field, problems))
-        }
-        Filter::Through { field, target, filter } => {
-            visible(ctx, collection, *field, problems)?;
-            let target = schema.get(target.as_str())?;
-            // A related record that is hidden from the caller would be told by whether the condition holds.
-            if access::grant(ctx, target, Action::Read) != Grant::Everything {
-                let message = format!("you may not read every record of {}, to which this leads", target.name);
-                problems.add("not_allowed", message);
-                return None;
-            }
-            refuse_hidden(filter, ctx, target, schema, problems)
-        }
-    }
-}
-
-fn visible(ctx: &Ctx, collection: &Collection, field: usize, problems: &mut Problems) -> Option<()> {
-    let field = collection.fields.get(field)?;
-    if !may_read(ctx, field) {
-        problems.add("unknown_field", format!("`{}` has no field `{}`", collection.name, field.name));
-        return None;
-    }
-    Some(())
+    let visible = |collection: &Collection, field: usize| may_read(ctx, &collection.fields[field]);
+    let filter = request(json, &target.collection, &target.schema, &visible, problems)?;
+    Some(bound(ctx, target, filter))
 }
 
 fn leads_away(filter: &Filter) -> bool {
@@ -117,6 +75,6 @@ fn leads_away(filter: &Filter) -> bool {
         Filter::And(filters) | Filter::Or(filters) => filters.iter().any(leads_away),
         Filter::Not(filter) => leads_away(filter),
         Filter::Test { .. } => false,
-        Filter::Through { .. } => true,
+        Filter::Through { .. } | Filter::Exists { .. } => true,
     }
 }

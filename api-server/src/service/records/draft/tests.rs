@@ -234,3 +234,29 @@ fn increments_keep_the_bounds_of_their_fields() {
     increment::parse(&ctx, things, &json!({ "pay": 1 }), &Map::new(), &mut problems);
     assert_eq!(codes(problems), ["/pay forbidden"]);
 }
+
+/// The test cases of RFC 7396, appendix A.
+#[test]
+fn merging_follows_the_examples_of_the_standard() {
+    for (target, patch, merged) in [
+        (json!({ "a": "b" }), json!({ "a": "c" }), json!({ "a": "c" })),
+        (json!({ "a": "b" }), json!({ "b": "c" }), json!({ "a": "b", "b": "c" })),
+        (json!({ "a": "b" }), json!({ "a": null }), json!({})),
+        (json!({ "a": "b", "b": "c" }), json!({ "a": null }), json!({ "b": "c" })),
+        (json!({ "a": ["b"] }), json!({ "a": "c" }), json!({ "a": "c" })),
+        (json!({ "a": "c" }), json!({ "a": ["b"] }), json!({ "a": ["b"] })),
+        (json!({ "a": { "b": "c" } }), json!({ "a": { "b": "d", "c": null } }), json!({ "a": { "b": "d" } })),
+        (json!({ "a": [{ "b": "c" }] }), json!({ "a": [1] }), json!({ "a": [1] })),
+        (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
+        (json!({ "a": "b" }), json!(["c"]), json!(["c"])),
+        (json!({ "a": "foo" }), json!(null), json!(null)),
+        (json!({ "a": "foo" }), json!("bar"), json!("bar")),
+        (json!({ "e": null }), json!({ "a": 1 }), json!({ "e": null, "a": 1 })),
+        (json!([1, 2]), json!({ "a": "b", "c": null }), json!({ "a": "b" })),
+        (json!({}), json!({ "a": { "bb": { "ccc": null } } }), json!({ "a": { "bb": {} } })),
+    ] {
+        let mut found = target.clone();
+        merge(&mut found, &patch);
+        assert_eq!(found, merged, "{patch} on {target}");
+    }
+}
