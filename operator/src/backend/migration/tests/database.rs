@@ -164,5 +164,6 @@ fn step(effect: String, collection: &str, phase: Phase, class: Class) -> Step {
         class,
         reversible: class == Class::Safe,
         transactional: true,
+        judges: None,
     }
 }
