@@ -3,7 +3,7 @@ export CARGO_TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(HOME)/
 SHELL := bash
 
 .DEFAULT_GOAL := help
-.PHONY: help lint test contract e2e admission image generate bench bench-operator
+.PHONY: help lint test contract clients e2e admission image generate bench bench-operator
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,11 @@ contract: ## the OpenAPI documents against their linters, and the servers agains
 	e2e/tools.sh build postgres contract
 	cargo build --locked --workspace
 	e2e/contract/run.sh
+
+clients: ## clients in Python, TypeScript and Go, generated from a running server's document, compiled and run against it
+	e2e/tools.sh build contract clients
+	cargo build --locked --package mainstay --package mainstay-e2e
+	$(CARGO_TARGET_DIR)/debug/mainstay-e2e --quiet examples/markets sqlite e2e/contract/clients.sh
 
 # Only a KUBECONFIG on the command line counts: that of the shell may lead to a cluster that matters.
 e2e: ## the tests on a real Kubernetes that it starts itself, or on that of KUBECONFIG=FILE (TEST= names some of them)
@@ -51,7 +56,7 @@ generate: ## write every generated file: the custom resources, what the chart re
 	for folder in crds/yaml charts/mainstay/crds; do cargo run --locked --quiet --package mainstay-operator -- crds $$folder || exit; done
 	e2e/chart/lint.sh write
 
-bench: ## requests a second as ratios to pgbench, to bench/results.md
+bench: ## requests a second as ratios to pgbench, an import beside COPY, to bench/results.md
 	e2e/tools.sh build postgres wrk
 	cargo build --locked --workspace
 	cargo build --locked --release --package mainstay

@@ -1,6 +1,7 @@
 """Measures requests a second of two running servers beside pgbench on the same PostgreSQL, and writes bench/results.md.
 
-Called by bench/run.sh, which serves examples/markets from both databases. ROUNDS (3) and DURATION (10, in seconds) may be set.
+Called by bench/run.sh, which serves examples/markets from both databases. ROUNDS (3), DURATION (10, in seconds) and IMPORTED
+(1000000, the records of the import) may be set.
 Every figure is the median of interleaved rounds, and a ratio to the figure that pgbench reaches in the same rounds.
 """
 
@@ -14,6 +15,8 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 import urllib.request
 
 HERE = pathlib.Path(__file__).parent
@@ -21,6 +24,7 @@ ROUNDS = int(os.environ.get("ROUNDS", "3"))
 DURATION = int(os.environ.get("DURATION", "10"))
 CONNECTIONS = 32
 RECORDS = 10_000
+IMPORTED = int(os.environ.get("IMPORTED", "1000000"))
 KEY = os.environ["E2E_KEY"]
 URLS = {"PostgreSQL": os.environ["E2E_POSTGRES_URL"], "SQLite": os.environ["E2E_SQLITE_URL"]}
 DATABASE = os.environ["E2E_POSTGRES_DATABASE"]
@@ -89,6 +93,38 @@ def measure():
     return {key: statistics.median(values) for key, values in rates.items()}, tails
 
 
+def imported():
+    """Seconds that the same records take: as an import into each database, and as COPY into a table like that of markets."""
+    numbers = range(RECORDS + 1, RECORDS + 1 + IMPORTED)
+    with tempfile.TemporaryDirectory() as folder:
+        lines, rows = pathlib.Path(folder, "lines"), pathlib.Path(folder, "rows")
+        with lines.open("w") as out:
+            out.writelines(json.dumps(record(number)) + "\n" for number in numbers)
+        now = "2024-01-01T00:00:00Z"
+        with rows.open("w") as out:
+            for one in map(record, numbers):
+                tags = "{" + ",".join(one["tags"]) + "}"
+                values = [one["id"], "1", now, now, one["title"], one["slug"], one["status"], one["volume"], "f", now, tags]
+                out.write("\t".join(values) + "\n")
+        run(["psql", "-Xqc", "create table reference (like markets including all)", DATABASE])
+        columns = "id, version, created_at, updated_at, title, slug, status, volume, featured, opens_at, tags"
+        began = time.monotonic()
+        run(["psql", "-Xqc", f"\\copy reference ({columns}) from '{rows}'", DATABASE])
+        seconds = {"COPY": time.monotonic() - began}
+        run(["psql", "-Xqc", "drop table reference", DATABASE])
+        for name, url in URLS.items():
+            headers = {"Content-Type": "application/x-ndjson", "X-API-Key": KEY, "Content-Length": lines.stat().st_size}
+            began = time.monotonic()
+            with lines.open("rb") as body:
+                request = urllib.request.Request(f"{url}/api/v1/markets/import", body, headers)
+                with urllib.request.urlopen(request, timeout=3600) as answer:
+                    report = json.load(answer)["data"]
+            assert report["imported"] == IMPORTED, report
+            seconds[name] = time.monotonic() - began
+            print(f"import into {name} done", flush=True)
+    return seconds
+
+
 def versions():
     model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     postgres = run(["psql", "-XAtc", "show server_version", DATABASE]).strip()
@@ -120,6 +156,17 @@ def main():
         for name in URLS:
             rate = medians[work, name]
             lines.append(f"| {work} | {name} | {rate:.0f} | {reference:.0f} | {rate / reference:.2f} | {tails[work, name]} |")
+    seconds = imported()
+    lines += [
+        "",
+        f"{IMPORTED} markets through `POST /api/v1/markets/import`, once, beside `COPY` into a table with the same indexes:",
+        "",
+        "| import into | seconds | COPY, seconds | times COPY |",
+        "|---|---:|---:|---:|",
+    ]
+    for name in URLS:
+        copy = seconds["COPY"]
+        lines.append(f"| {name} | {seconds[name]:.0f} | {copy:.0f} | {seconds[name] / copy:.1f} |")
     lines += ["", *(f"- {line}" for line in versions()), ""]
     (HERE / "results.md").write_text("\n".join(lines))
     print("\n".join(lines))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings the programs that the tests need and this machine lacks: e2e/tools.sh build deny postgres iso-codes contract wrk images cluster helm kubelab apiserver-next
+# Brings the programs that the tests need and this machine lacks: e2e/tools.sh build deny postgres iso-codes contract clients wrk images cluster helm kubelab apiserver-next
 # Debian packages are installed when we are root; otherwise this says what to install. Pinned tools go to the cache.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,6 +11,7 @@ next_version=36.3
 coredns_version=v1.15.0
 metrics_server_version=v0.9.0
 helm_version=v4.3.1
+generator_version=7.25.0
 kubeconform_version=v0.8.0
 
 apt() {
@@ -66,6 +67,29 @@ contract() {
   cp e2e/contract/package.json e2e/contract/package-lock.json "$node"
   (cd "$node" && PATH="$venv/bin:$PATH" npm ci --silent --no-audit --no-fund)
   echo "$pins" >"$cache/contract.pins"
+}
+
+# openapi-generator from Maven, and what its clients are compiled with; after `contract`, whose python and node they use.
+clients() {
+  local pins missing=() jar="$cache/openapi-generator.jar"
+  pins=$(cat e2e/contract/clients/{requirements.txt,package.json,package-lock.json} <(echo "$generator_version") | sha256sum)
+  command -v java >/dev/null || missing+=(default-jre-headless)
+  command -v mvn >/dev/null || missing+=(maven)
+  command -v curl >/dev/null || missing+=(curl)
+  [ ${#missing[@]} = 0 ] || apt "${missing[@]}"
+  if ! command -v go >/dev/null; then
+    echo "missing: go 1.26 or later, to compile the Go client. Install it from https://go.dev/dl, then run this again." >&2
+    exit 69
+  fi
+  [ "$(cat "$cache/clients.pins" 2>/dev/null || true)" != "$pins" ] || return 0
+  local artifact=org.openapitools:openapi-generator-cli:$generator_version
+  mvn --quiet --batch-mode dependency:get -Dartifact=$artifact -Dtransitive=false
+  cp "$HOME/.m2/repository/org/openapitools/openapi-generator-cli/$generator_version/openapi-generator-cli-$generator_version.jar" "$jar"
+  "$cache/venv/bin/pip" install --quiet --disable-pip-version-check -r e2e/contract/clients/requirements.txt
+  mkdir -p "$cache/clients"
+  cp e2e/contract/clients/package.json e2e/contract/clients/package-lock.json "$cache/clients"
+  (cd "$cache/clients" && PATH="$cache/venv/bin:$PATH" npm ci --silent --no-audit --no-fund)
+  echo "$pins" >"$cache/clients.pins"
 }
 
 images() {

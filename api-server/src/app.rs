@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::web::Bytes;
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::service::Service;
 use crate::service::keys::Keys;
@@ -31,8 +31,8 @@ pub struct App {
     pub identity: Identity,
     /// What a request may cost.
     pub limits: Limits,
-    /// The OpenAPI document, as served.
-    pub openapi: Bytes,
+    /// The OpenAPI document, as served; replaced with the schema.
+    pub openapi: ArcSwap<Bytes>,
 }
 
 /// What a request may cost.

@@ -17,10 +17,15 @@ use flags::{DatabaseFlags, ServerFlags};
 
 mod check;
 mod config_command;
+mod export;
 mod flags;
+mod import;
 mod migrate;
 mod openapi;
+mod progress;
+mod remote;
 mod serve;
+mod transfer;
 
 /// Why a command ended without success: its exit status and what a person reads.
 #[derive(Debug)]
@@ -63,6 +68,8 @@ enum Reason {
     DatabaseInUse,
     /// The database cannot be reached or used.
     DatabaseUnavailable,
+    /// A server cannot be reached, or does not answer as it should.
+    ServerUnavailable,
     /// A table is in the way.
     UnknownTable,
     /// There is no way to the documents, or data breaks a rule of it.
@@ -137,6 +144,10 @@ enum Command {
     /// Plan, apply and inspect changes of the database
     #[command(subcommand)]
     Migrate(migrate::Migrate),
+    /// Write a collection into a file, as lines of JSON or CSV
+    Export(export::Export),
+    /// Read records from a file into a collection
+    Import(import::Import),
     /// Show every setting, its value and where that comes from
     Config(config_command::Config),
     /// Print a completion script for a shell
@@ -147,7 +158,7 @@ enum Command {
 }
 
 /// Where the documents are.
-#[derive(Args)]
+#[derive(Args, Clone)]
 struct Paths {
     /// Documents: a file, a folder (*.yaml, *.yml, *.json, searched in depth) or - for standard input; repeatable
     #[arg(short = 'f', long = "file", value_name = "PATH", required = true)]
@@ -195,6 +206,8 @@ pub fn main(args: impl Iterator<Item = OsString>, environment: Environment) -> E
         Command::Check(command) => command.run(),
         Command::Openapi(command) => command.run(&environment),
         Command::Migrate(command) => command.run(&environment),
+        Command::Export(command) => command.run(&environment),
+        Command::Import(command) => command.run(&environment),
         Command::Config(command) => command.run(&environment),
         Command::Completions { shell } => completions(shell),
     };

@@ -18,6 +18,7 @@ use crate::config;
 
 mod json;
 mod report;
+pub mod snapshot;
 #[cfg(test)]
 mod tests;
 mod yaml;
@@ -121,6 +122,11 @@ pub fn value(text: &str) -> Result<serde_json::Value, String> {
     }
 }
 
+/// Whether a file of a folder is one of documents.
+fn is_document(path: &Path) -> bool {
+    matches!(path.extension().and_then(|e| e.to_str()), Some("yaml" | "yml" | "json"))
+}
+
 #[derive(Default)]
 struct Loading {
     documents: Documents,
@@ -142,7 +148,7 @@ impl Loading {
         };
         if metadata.is_dir() {
             self.folder(path, depth);
-        } else if named || matches!(path.extension().and_then(|e| e.to_str()), Some("yaml" | "yml" | "json")) {
+        } else if named || is_document(path) {
             if !self.seen.insert(real) {
                 self.read += 1;
                 return;

@@ -30,6 +30,7 @@ mod middleware;
 mod prefer;
 mod records;
 mod system;
+mod transfer;
 mod unread;
 
 /// Every route of the public port.
@@ -58,6 +59,12 @@ fn public(config: &mut ServiceConfig) {
                 .route(get().to(records::aggregate))
                 .route(head().to(records::aggregate)),
         )
+        .service(
+            path("/api/v1/{collection}/export", "GET, HEAD")
+                .route(get().to(transfer::export))
+                .route(head().to(transfer::export)),
+        )
+        .service(path("/api/v1/{collection}/import", "POST").route(post().to(transfer::import)))
         .service(
             path("/api/v1/{collection}/{id}", "GET, HEAD, PUT, PATCH, DELETE")
                 .route(get().to(records::get))

@@ -20,6 +20,7 @@ use crate::query::page;
 use names::{Names, Singular};
 
 mod batch;
+pub mod breaking;
 mod errors;
 mod names;
 mod operations;
@@ -47,7 +48,7 @@ pub fn document(schema: &Schema, page: page::Limits) -> OpenApi {
     let description = "Typed records over HTTP. Answers are `{\"success\":true,\"data\":…}`, errors \
         `{\"success\":false,\"error\":…,\"code\":…}` or, with `Accept: application/problem+json`, those of RFC 9457. \
         Unknown parameters are refused, never ignored.";
-    let mut info = Info::new("Mainstay backend", env!("CARGO_PKG_VERSION"));
+    let mut info = Info::new(breaking::TITLE, env!("CARGO_PKG_VERSION"));
     info.description = Some(description.to_owned());
     OpenApiBuilder::new()
         .info(info)

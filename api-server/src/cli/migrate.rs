@@ -161,7 +161,7 @@ fn open(settings: &Settings) -> Result<Store, Failure> {
 }
 
 /// Whether there is a database to ask: looking at a SQLite file must not make one.
-fn exists(settings: &Settings) -> bool {
+pub(super) fn exists(settings: &Settings) -> bool {
     match url(settings) {
         DatabaseUrl::Sqlite(path) => path.exists(),
         DatabaseUrl::SqliteTemporary => false,

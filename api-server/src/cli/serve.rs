@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -29,11 +30,13 @@ use crate::{openapi, store};
 mod admin_key;
 mod heartbeat;
 mod prepare;
+mod reload;
 mod screen;
 mod sweep;
 mod watch;
 
 use prepare::{Database, State};
+use reload::Watch;
 use screen::Screen;
 
 /// The arguments.
@@ -41,13 +44,18 @@ use screen::Screen;
 pub struct Serve {
     #[command(flatten)]
     paths: Paths,
+    /// Take changed documents over without a restart, when the plan is safe
+    #[arg(long)]
+    watch: bool,
     #[command(flatten)]
     flags: ServerFlags,
 }
 
 impl Serve {
     pub(super) fn run(self, environment: &Environment) -> Result<(), Failure> {
+        let mut watch = self.watch.then(|| Watch::new(self.paths.clone())).transpose()?;
         let documents = self.paths.load()?;
+        watch.iter_mut().for_each(|watch| watch.started_with(&documents));
         let settings = settings(&self.flags.0, environment, Some(&documents))?.settings;
         let declared = documents.schema()?;
         telemetry::init(settings.log_format, &settings.log_level).map_err(|error| Failure::new(Exit::Bug, error))?;
@@ -62,7 +70,7 @@ impl Serve {
         let admin = bind("admin-listen", settings.admin_listen)?;
         let start = Start { settings, declared, paths: self.paths, terminal: environment.terminal };
         let system = System::new();
-        let done = system.block_on(start.run(public, admin));
+        let done = system.block_on(start.run(public, admin, watch));
         // To drop it is to wait for statements that nobody waits for any more.
         std::mem::forget(system);
         done
@@ -78,7 +86,12 @@ struct Start {
 }
 
 impl Start {
-    async fn run(self, public: (TcpListener, SocketAddr), admin: (TcpListener, SocketAddr)) -> Result<(), Failure> {
+    async fn run(
+        self,
+        public: (TcpListener, SocketAddr),
+        admin: (TcpListener, SocketAddr),
+        watch: Option<Watch>,
+    ) -> Result<(), Failure> {
         let mut signals = Signals::new()?;
         let (public, public_address) = public;
         let (admin, admin_address) = admin;
@@ -124,8 +137,8 @@ impl Start {
             signals.next().await;
             self.stop(&app, handles, &mut signals).await
         };
-        let beside =
-            async { tokio::join!(heartbeat::beat(&app), sweep::sweep(&app), watch::follow(&app, &self.settings)) };
+        let (keys, reload) = (watch::follow(&app, &self.settings), reload::follow(watch, &app, &database));
+        let beside = async { tokio::join!(heartbeat::beat(&app), sweep::sweep(&app), keys, reload) };
         until_the_end(&app, async { tokio::join!(main, side) }, control, beside).await
     }
 
@@ -142,11 +155,9 @@ impl Start {
 
     /// The shared state, not ready yet.
     fn app(&self, store: Store) -> Result<App, Failure> {
-        let bug = |error: String| Failure::new(Exit::Bug, error);
         let Settings { limits, timeouts, shutdown_grace, cors_allowed_origins, .. } = &self.settings;
         let Settings { admin_key, api_keys, jwt_keys, .. } = &self.settings;
         let page = page::Limits { default: limits.page_default, max: limits.page_max };
-        let document = openapi::to_json(&openapi::document(&self.declared, page)).map_err(|e| bug(e.to_string()))?;
         let database = match self.settings.database.url {
             DatabaseUrl::Postgres(_) => "postgres",
             DatabaseUrl::Sqlite(_) | DatabaseUrl::SqliteTemporary => "sqlite",
@@ -160,7 +171,7 @@ impl Start {
             service: Service::new(store, self.declared.clone(), page, limits.depth),
             keys,
             signing,
-            metrics: Metrics::new(database).map_err(|error| bug(error.to_string()))?,
+            metrics: Metrics::new(database).map_err(|error| Failure::new(Exit::Bug, error.to_string()))?,
             readiness: Readiness::default(),
             identity: Identity::new(self.settings.instance.clone().unwrap_or_else(heartbeat::name)),
             limits: Limits {
@@ -170,7 +181,7 @@ impl Start {
                 grace: *shutdown_grace,
                 cors_origins: cors_allowed_origins.clone(),
             },
-            openapi: Bytes::from(document),
+            openapi: published(&self.declared, page)?.into(),
         })
     }
 
@@ -183,7 +194,7 @@ impl Start {
                     true => None,
                     false => self.stored_key(app, database).await?,
                 };
-                app.service.schema.store(std::sync::Arc::new(schema));
+                app.service.schema.store(Arc::new(schema));
                 app.readiness.serve();
                 Ok(key)
             }
@@ -284,6 +295,13 @@ async fn until_the_end(
         heartbeat::leave(app).await;
     }
     done
+}
+
+/// The OpenAPI document of a schema, as served.
+fn published(schema: &Schema, page: page::Limits) -> Result<Arc<Bytes>, Failure> {
+    let document = openapi::to_json(&openapi::document(schema, page));
+    let document = document.map_err(|error| Failure::new(Exit::Bug, format!("cannot write the document: {error}")))?;
+    Ok(Arc::new(Bytes::from(document)))
 }
 
 /// SIGTERM and SIGINT.

@@ -37,6 +37,11 @@ impl AdminKeys {
         !self.0.is_empty()
     }
 
+    /// The first of them in the clear, for a command that calls a server.
+    pub fn first(&self) -> Option<&str> {
+        self.0.first().map(String::as_str)
+    }
+
     /// What is kept of them.
     pub fn hashes(&self) -> Vec<KeyHash> {
         self.0.iter().map(|key| hash(key)).collect()

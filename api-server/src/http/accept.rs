@@ -19,12 +19,19 @@ pub fn prefers_problem(headers: &HeaderMap) -> bool {
     named && wanted > 0.0 && wanted >= quality(headers, JSON)
 }
 
+/// Whether the client takes a media type. One that says nothing takes everything.
+pub fn accepts(headers: &HeaderMap, media: &str) -> bool {
+    !headers.contains_key(ACCEPT) || quality(headers, media) > 0.0
+}
+
 /// What the most specific range that fits says, from 0 (never) to 1.
 fn quality(headers: &HeaderMap, media: &str) -> f32 {
-    let fits = |range: &str| match range {
-        "*/*" | "" => Some(0),
-        "application/*" => Some(1),
-        range => (range == media).then_some(2),
+    let family = media.split_once('/').map_or(media, |(family, _)| family);
+    let fits = |range: &str| match range.strip_suffix("/*") {
+        Some("*") => Some(0),
+        Some(named) => (named == family).then_some(1),
+        None if range.is_empty() => Some(0),
+        None => (range == media).then_some(2),
     };
     let fitting = ranges(headers).filter_map(|(range, quality)| Some((fits(&range)?, quality)));
     let mut best = (-1, 0.0);

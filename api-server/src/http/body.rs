@@ -5,8 +5,9 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use actix_web::web::{Bytes, BytesMut, Payload};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 
+use crate::query::export::Format;
 use crate::service::{Code, Error};
 
 /// Media types of a record.
@@ -17,6 +18,35 @@ pub const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/
 pub const PATCH: &[&str] = &["application/merge-patch+json", "application/json", JSON_PATCH];
 /// The media type of a JSON Patch.
 pub const JSON_PATCH: &str = "application/json-patch+json";
+
+/// The media type of a JSON object a line.
+pub const NDJSON: &str = "application/x-ndjson";
+/// The media type of RFC 4180.
+pub const CSV: &str = "text/csv";
+
+/// In which form the lines of a body are; 415 for another media type or an encoded body.
+pub fn lines(request: &HttpRequest) -> Result<Format, Error> {
+    refuse_type(request, &[NDJSON, CSV])?;
+    let given = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let csv = given.get(..CSV.len()).is_some_and(|essence| essence.eq_ignore_ascii_case(CSV));
+    Ok(if csv { Format::Csv } else { Format::Ndjson })
+}
+
+/// A body of any length, piece by piece; 408 when the next one does not arrive in time, 400 when the connection breaks.
+/// Ends with the first failure.
+pub fn chunks(payload: Payload, patience: Duration) -> impl Stream<Item = Result<Bytes, Error>> {
+    futures_util::stream::unfold(Some(payload), move |payload| async move {
+        let mut payload = payload?;
+        match tokio::time::timeout(patience, payload.next()).await {
+            Ok(None) => None,
+            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(payload))),
+            Ok(Some(Err(cause))) => {
+                Some((Err(Error::new(Code::MalformedRequest, format!("the body broke off: {cause}"))), None))
+            }
+            Err(_) => Some((Err(Error::new(Code::RequestTimeout, "the body took too long to arrive")), None)),
+        }
+    })
+}
 
 /// Reads the whole body.
 ///

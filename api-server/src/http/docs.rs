@@ -1,6 +1,6 @@
 //! `/openapi.json` and Swagger UI under `/docs/`, both from the binary.
 //!
-//! Called by [`super`] when routes are made. The document is built once, at start; nothing here builds it.
+//! Called by [`super`] when routes are made. The document is built with the schema that it describes; nothing here builds it.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::service::{Code, Error};
 
 /// `GET /openapi.json`
 pub async fn openapi(app: Data<App>) -> HttpResponse {
-    HttpResponse::Ok().content_type(ContentType::json()).body(app.openapi.clone())
+    HttpResponse::Ok().content_type(ContentType::json()).body(Bytes::clone(&app.openapi.load()))
 }
 
 /// The routes of Swagger UI. Its own service for actix answers no HEAD, and 404 and 405 in another shape than ours.

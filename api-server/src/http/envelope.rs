@@ -10,6 +10,7 @@ use serde_json::json;
 use super::prefer::Prefer;
 use crate::query::params;
 use crate::service::records::batch::Outcome;
+use crate::service::records::import::Report;
 use crate::service::records::read::{Got, Listed};
 use crate::service::records::{Included, Version, Written};
 
@@ -142,6 +143,11 @@ pub fn batch(outcomes: &[Outcome], prefer: Prefer) -> HttpResponse {
 pub fn affected(number: usize) -> HttpResponse {
     let body = format!("{{\"success\":true,\"data\":{{\"affected\":{number}}}}}");
     HttpResponse::Ok().content_type(ContentType::json()).body(body)
+}
+
+/// What came of an import.
+pub fn imported(report: &Report) -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "success": true, "data": report }))
 }
 
 /// The entity tag of a whole record.

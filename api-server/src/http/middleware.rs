@@ -89,7 +89,7 @@ pub async fn guard<B: MessageBody + 'static>(
     let api = request.path().starts_with("/api/");
     let refusal = if length(request.uri()) > limit {
         Some(Error::new(Code::UriTooLong, format!("a URL has at most {limit} bytes; search with fewer parameters")))
-    } else if api && !accepts_json(request.headers()) {
+    } else if api && !is_export(request.path()) && !accepts_json(request.headers()) {
         Some(Error::new(Code::NotAcceptable, "this path answers application/json or application/problem+json"))
     } else if api && !app.is_none_or(|app| app.readiness.is_started()) {
         Some(Error::not_ready())
@@ -100,6 +100,12 @@ pub async fn guard<B: MessageBody + 'static>(
         None => Ok(next.call(request).await?.map_into_left_body()),
         Some(error) => Ok(request.into_response(Failure::from(error).error_response()).map_into_right_body()),
     }
+}
+
+/// Whether a path answers in the forms of exports: its handler judges `Accept`.
+fn is_export(path: &str) -> bool {
+    let below = path.strip_prefix("/api/v1/").and_then(|rest| rest.split_once('/'));
+    below.is_some_and(|(_, rest)| rest == "export")
 }
 
 /// Marks the entity tag of a compressed answer, which has other bytes than the plain one (RFC 9110, section 8.8.3). A 304

@@ -9,7 +9,7 @@ use mainstay_crds::name::Name;
 use mainstay_crds::schema::Schema;
 
 /// Schemas that are no collection's.
-pub const SHARED: [&str; 13] = [
+pub const SHARED: [&str; 15] = [
     "ErrorAnswer",
     "ErrorDetail",
     "ProblemAnswer",
@@ -23,6 +23,8 @@ pub const SHARED: [&str; 13] = [
     "BatchBody",
     "BatchOperation",
     "BatchResult",
+    "ImportAnswer",
+    "ImportFailure",
 ];
 
 /// What is appended to the name of a record.

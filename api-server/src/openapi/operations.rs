@@ -15,6 +15,7 @@ use utoipa::openapi::{Content, Required, Response};
 use super::{View, anonymous, errors, parameters, raw, reference, unconditional};
 
 mod questions;
+mod transfer;
 
 /// Errors of every request under `/api`.
 pub(super) const ALWAYS: [u16; 7] = [400, 401, 406, 414, 431, 503, 504];
@@ -39,9 +40,13 @@ pub fn paths(paths: PathsBuilder, view: &View<'_>) -> PathsBuilder {
     one.parameters = Some(vec![ParameterBuilder::from(parameters::id()).build().into()]);
     let search = PathItem::new(HttpMethod::Post, questions::search(view));
     let aggregate = PathItem::new(HttpMethod::Get, questions::aggregate(view));
+    let export = PathItem::new(HttpMethod::Get, transfer::export(view));
+    let import = PathItem::new(HttpMethod::Post, transfer::import(view));
     paths
         .path(format!("{collection}/search"), search)
         .path(format!("{collection}/aggregate"), aggregate)
+        .path(format!("{collection}/export"), export)
+        .path(format!("{collection}/import"), import)
         .path(collection, all)
         .path(record, one)
 }
@@ -187,7 +192,7 @@ fn breaks(view: &View<'_>) -> bool {
 
 fn operation(view: &View<'_>, id: String, verb: &str, rules: &[&[Rule]]) -> OperationBuilder {
     let what = match verb {
-        "List" | "Search" | "Aggregate" => view.collection.name.to_string(),
+        "List" | "Search" | "Aggregate" | "Export" | "Import" => view.collection.name.to_string(),
         _ => format!("one of {}", view.collection.name),
     };
     OperationBuilder::new()

@@ -87,6 +87,30 @@ pub fn aggregate(view: &View<'_>) -> Vec<Parameter> {
     parameters
 }
 
+/// Parameters of an export: a list's, less its pages. A field called `format` is filtered by `format__eq`.
+pub fn export(view: &View<'_>) -> Vec<Parameter> {
+    let mut parameters: Vec<Parameter> = readable(view).flat_map(|field| filters(field, &["format"])).collect();
+    parameters.extend(sort(view));
+    let names = names(view);
+    parameters.push(set("fields", "Writes these fields alone.", &names, names.len()));
+    let formats = json!({ "type": "string", "enum": ["ndjson", "csv"] });
+    parameters.push(query("format", "A JSON object a line (the default), or CSV with names first.", formats));
+    parameters
+}
+
+/// Parameters of an import.
+pub fn import() -> Vec<Parameter> {
+    let on_error = json!({ "type": "string", "enum": ["stop", "skip"] });
+    let skip =
+        "`skip` leaves bad lines out and goes on; else a batch with a bad line is not written and ends the import.";
+    let atomic = "All lines or none, at most 10000 of them. Not with `on_error=skip`.";
+    vec![
+        query("on_error", skip, on_error),
+        query("dry_run", "Judges every line and changes nothing.", json!({ "type": "boolean" })),
+        query("atomic", atomic, json!({ "type": "boolean" })),
+    ]
+}
+
 /// `include`, where there is a reference to follow.
 pub fn included(view: &View<'_>) -> Option<Parameter> {
     let paths = include_paths(view);

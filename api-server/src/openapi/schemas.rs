@@ -31,6 +31,8 @@ pub fn shared(components: ComponentsBuilder) -> ComponentsBuilder {
         .schema("AffectedAnswer", raw(affected()))
         .schema("HealthAnswer", raw(envelope(object(&["status"], json!({ "status": { "type": "string" } })), &[])))
         .schema("ReadinessAnswer", raw(readiness()))
+        .schema("ImportAnswer", raw(envelope(imported(), &[])))
+        .schema("ImportFailure", raw(import_failure()))
 }
 
 /// Adds the schemas of a collection.
@@ -215,6 +217,28 @@ fn detail() -> Json {
             "hint": { "type": "string", "description": "The next step." },
         }),
     )
+}
+
+fn imported() -> Json {
+    object(
+        &["imported", "failed", "last_line"],
+        json!({
+            "imported": { "type": "integer", "format": "int64", "minimum": 0, "description": "How many records were made, or with `dry_run` would have been." },
+            "failed": { "type": "array", "items": reference("ImportFailure"), "description": "What is wrong with lines: the first 1000 problems." },
+            "last_line": { "type": "integer", "format": "int64", "minimum": 0, "description": "All lines up to this one are imported or left out." },
+        }),
+    )
+}
+
+fn import_failure() -> Json {
+    let mut schema = detail();
+    if let Some(Json::Array(required)) = schema.get_mut("required") {
+        required.push(json!("line"));
+    }
+    schema["properties"]["line"] =
+        json!({ "type": "integer", "format": "int64", "minimum": 1, "description": "The first line of the record." });
+    schema["properties"]["path"]["description"] = json!("JSON Pointer (RFC 6901) into the record.");
+    schema
 }
 
 fn error() -> Json {

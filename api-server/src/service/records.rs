@@ -19,6 +19,7 @@ use crate::store::{Abort, Conn};
 
 mod cascade;
 mod conflict;
+mod csv;
 mod draft;
 mod include;
 mod json_patch;
@@ -32,6 +33,8 @@ pub mod batch;
 pub mod bulk;
 pub mod create;
 pub mod delete;
+pub mod export;
+pub mod import;
 pub mod read;
 pub mod search;
 pub mod update;

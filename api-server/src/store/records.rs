@@ -21,7 +21,7 @@ mod select;
 mod update;
 
 pub use delete::{delete, referrers};
-pub use insert::{holder, insert, insert_sql};
+pub use insert::{holder, insert, insert_many, insert_sql};
 pub use lock::{lock, select_locked};
 pub use select::{Rows, Select, count, exists_where, select, select_record};
 pub use update::{set_null, update};

@@ -11,6 +11,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
+mod against;
+mod transfer;
+mod watch;
+
 const THINGS: &str = "\
 apiVersion: mainstay.dev/v1alpha1
 kind: Collection

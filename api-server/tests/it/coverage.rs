@@ -25,6 +25,8 @@ const ERRORS: &[(&str, &str, &str, Option<&str>, u16)] = &[
     ("/api/v1/{collection}/{id}", "put", "", Some("[]"), 400),
     ("/api/v1/{collection}/{id}", "patch", "", Some("[]"), 400),
     ("/api/v1/{collection}/{id}", "delete", "?nope=1", None, 400),
+    ("/api/v1/{collection}/export", "get", "?nope=1", None, 400),
+    ("/api/v1/{collection}/import", "post", "", Some("[]"), 415),
     ("/health", "get", LONG, None, 414),
     ("/health/ready", "get", LONG, None, 414),
     ("/openapi.json", "get", LONG, None, 414),

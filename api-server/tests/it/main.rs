@@ -12,3 +12,4 @@ mod idempotency;
 mod model;
 mod readme;
 mod transcript;
+mod transfer;

@@ -21,7 +21,7 @@ pub const MIN_DATE: i32 = -719_162;
 pub const MAX_DATE: i32 = 2_932_896;
 
 /// The form of a date, years 0001 to 9999: the published pattern without anchors. Which day a month has, a pattern does not say.
-pub(super) const PATTERN: &str =
+pub const PATTERN: &str =
     concat!("(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])", "-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])");
 const RULE: &str = "must be a date such as 2024-01-31, years 0001 to 9999";
 

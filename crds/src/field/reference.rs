@@ -2,7 +2,7 @@
 //!
 //! Whether the target exists is asked of the database, never here.
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::{DISTINCT, FieldKind, Kind, KindRow, uuid};
 use crate::collection::FieldSpec;
@@ -107,6 +107,9 @@ impl FieldKind for Reference {
     }
 
     fn json_schema(&self) -> Json {
-        uuid::schema()
+        let mut schema = uuid::schema();
+        // For comparisons of documents: nothing else says where it points.
+        schema["x-collection"] = json!(self.collection.as_str());
+        schema
     }
 }

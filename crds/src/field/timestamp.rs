@@ -179,6 +179,15 @@ impl FieldKind for Timestamp {
         let time = "[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,6})?";
         let offset = "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])";
         let pattern = format!("^{}{time}{offset}$", date::PATTERN);
-        json!({ "type": "string", "format": "date-time", "pattern": pattern })
+        let mut schema = json!({ "type": "string", "format": "date-time", "pattern": pattern });
+        // No keyword of JSON Schema, and no pattern, bounds a time with an offset; documents are compared by these.
+        for (keyword, bound) in [("x-minimum", self.minimum), ("x-maximum", self.maximum)] {
+            if let Some(micros) = bound {
+                let mut text = Vec::new();
+                write_rfc3339(micros, &mut text);
+                schema[keyword] = json!(String::from_utf8_lossy(&text));
+            }
+        }
+        schema
     }
 }

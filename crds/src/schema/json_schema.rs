@@ -92,6 +92,10 @@ fn property(field: &Field, position: usize, shape: Shape) -> Json {
     if body && (field.read_only || fixed || position < SYSTEM_FIELDS && shape != Shape::Create) {
         members.insert("readOnly".to_owned(), Json::Bool(true));
     }
+    if field.immutable && matches!(shape, Shape::Update | Shape::Patch) {
+        // Set while it is null: no keyword says that, and comparisons of documents have to know.
+        members.insert("x-immutable".to_owned(), Json::Bool(true));
+    }
     if body && field.write_only {
         members.insert("writeOnly".to_owned(), Json::Bool(true));
     }

@@ -17,17 +17,53 @@ use crate::store::error::Error;
 /// The statement that inserts a record, its values in the order of `collection.fields`. It changes no row where the
 /// id or a unique key is taken.
 pub fn insert_sql(collection: &Collection, record: &[Value<'static>]) -> Sql {
+    rows_sql(collection, &[record])
+}
+
+fn rows_sql(collection: &Collection, records: &[&[Value<'static>]]) -> Sql {
     let mut sql = Sql::new();
     sql.push("INSERT INTO ").ident(&collection.table);
     for (index, field) in collection.fields.iter().enumerate() {
         sql.push(if index == 0 { " (" } else { ", " }).ident(&field.column);
     }
     sql.push(") VALUES ");
-    for (index, value) in record.iter().enumerate() {
-        sql.push(if index == 0 { "(" } else { ", " }).bind(column_type(collection, index), value.clone());
+    for (row, record) in records.iter().enumerate() {
+        sql.push(if row == 0 { "" } else { ", " });
+        for (index, value) in record.iter().enumerate() {
+            sql.push(if index == 0 { "(" } else { ", " }).bind(column_type(collection, index), value.clone());
+        }
+        sql.push(")");
     }
-    sql.push(") ON CONFLICT DO NOTHING");
+    sql.push(" ON CONFLICT DO NOTHING");
     sql
+}
+
+/// Both databases take more parameters; beyond this a statement costs more than it saves.
+const MAX_BINDS: usize = 8192;
+
+/// Inserts records, many a statement; the ids of those that are there now. One whose id or unique key is taken, by a stored
+/// record or an earlier one of these, is not.
+///
+/// The sizes of statements are powers of two, so that few texts are prepared whatever the number of records. `COPY` takes no
+/// `ON CONFLICT`, and `unnest` no column that is a list.
+pub fn insert_many(
+    conn: &mut Conn,
+    collection: &Collection,
+    records: &[&Vec<Value<'static>>],
+) -> Result<Vec<Uuid>, Error> {
+    let mut made = Vec::with_capacity(records.len());
+    let most = (MAX_BINDS / collection.fields.len().max(1)).max(1);
+    let mut rest = records;
+    while !rest.is_empty() {
+        let rows = 1 << rest.len().min(most).ilog2();
+        let (now, later) = rest.split_at(rows);
+        let rows: Vec<&[Value<'static>]> = now.iter().map(|record| record.as_slice()).collect();
+        let mut sql = rows_sql(collection, &rows);
+        sql.push(" RETURNING ").ident(&collection.fields[ID].column);
+        made.extend(query_ids(conn, sql, false)?);
+        rest = later;
+    }
+    Ok(made)
 }
 
 /// Inserts a record; false when its id or a unique key is taken.
