@@ -10,12 +10,13 @@ use mainstay_e2e::server::repository;
 use crate::fixture::with_operator;
 use crate::killed::settled;
 
-/// Commands with the lines that they print.
+/// What `kubectl` is asked, with the lines that it prints. What a laptop shows has tests of its own.
 fn shown(text: &str) -> Vec<(String, Vec<String>)> {
     let blocks = text.split("\n```console\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
-    let blocks = blocks.map(|(block, _)| {
+    let blocks = blocks.filter_map(|(block, _)| {
         let (command, lines) = block.split_once('\n').expect("a command and its output");
-        (command.trim_start_matches("$ ").to_owned(), lines.lines().map(str::to_owned).collect())
+        let words = command.strip_prefix("$ kubectl ")?;
+        Some((words.to_owned(), lines.lines().map(str::to_owned).collect()))
     });
     blocks.collect()
 }
@@ -60,10 +61,9 @@ fn the_readme_shows_what_is_printed() {
         its.ready();
         settled(its.here);
         for (command, lines) in &shown {
-            let words: Vec<&str> = command.split(' ').skip(1).collect();
-            let output = its.here.kubectl(&words);
+            let output = its.here.kubectl(&command.split(' ').collect::<Vec<_>>());
             let missing = missing(lines, &output, &its.here.name);
-            assert_eq!(missing, None, "`{command}` does not print this; it prints\n{output}");
+            assert_eq!(missing, None, "`kubectl {command}` does not print this; it prints\n{output}");
         }
     });
 }
