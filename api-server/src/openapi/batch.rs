@@ -41,7 +41,7 @@ pub fn path(paths: PathsBuilder, schema: &Schema) -> PathsBuilder {
         .response("200", answer_to("What became of each operation.", "BatchAnswer").build())
         .response("204", empty("Done, with `Prefer: return=minimal`."));
     let operation = fail(operation, &ALWAYS, &BODY);
-    let operation = fail(operation, &[403, 404, 409, 412], &[422]);
+    let operation = fail(operation, &[403, 404, 412], &[]);
     let strict = schema.collections.iter().any(|collection| collection.require_precondition);
     let operation = fail(operation, if strict { &[428] } else { &[] }, &[]);
     paths.path("/api/v1/batch", PathItem::new(HttpMethod::Post, once(operation)))

@@ -3,8 +3,6 @@
 //! Called while the document is built. The list of errors follows `service/records` and `http/records.rs`: whoever
 //! lets an operation fail in a new way adds the status here.
 
-use mainstay_crds::field::Kind;
-use mainstay_crds::field::reference::OnDelete;
 use mainstay_crds::schema::Rule;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, PathItem, PathsBuilder};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
@@ -74,7 +72,6 @@ fn create(view: &View<'_>) -> OperationBuilder {
         .request_body(Some(body(view, "CreateBody", &["application/json"])))
         .response("201", made.header_ref("ETag", errors::header("ETag")).build());
     let operation = fail(operation, &ALWAYS, &BODY);
-    let operation = fail(operation, &[409], &unprocessable(view));
     if !upserts {
         return fail(operation, &forbidden(view, &[rules], true), &[]);
     }
@@ -91,14 +88,13 @@ fn update_many(view: &View<'_>) -> OperationBuilder {
     let types = ["application/merge-patch+json", "application/json"];
     let operation = bulk(view, "Update", "A merge patch of every record that passes the filters, or of none.", rules)
         .request_body(Some(body(view, "Patch", &types)));
-    let operation = fail(operation, &BODY, &unprocessable(view));
-    fail(operation, &forbidden(view, &[rules], true), &[])
+    fail(operation, &BODY, &forbidden(view, &[rules], true))
 }
 
 fn delete_many(view: &View<'_>) -> OperationBuilder {
     let rules = &view.collection.access.delete;
     let operation = bulk(view, "Delete", "Deletes every record that passes the filters, or none.", rules);
-    fail(operation, &forbidden(view, &[rules], false), if breaks(view) { &[422] } else { &[] })
+    fail(operation, &forbidden(view, &[rules], false), &[])
 }
 
 /// A change of many records: how many passed the filters.
@@ -108,8 +104,7 @@ fn bulk(view: &View<'_>, verb: &str, description: &str, rules: &[Rule]) -> Opera
         .description(Some(description))
         .parameters(Some(parameters::bulk(view)))
         .response("200", answer_to("How many.", "AffectedAnswer").build());
-    let operation = fail(operation, &ALWAYS, &[409]);
-    fail(operation, &precondition(view), &[])
+    fail(operation, &ALWAYS, &precondition(view))
 }
 
 fn get(view: &View<'_>) -> OperationBuilder {
@@ -146,8 +141,8 @@ fn replace(view: &View<'_>) -> OperationBuilder {
         .response("201", made.header_ref("ETag", errors::header("ETag")).build());
     let operation = changed(operation, view);
     let operation = fail(operation, &ALWAYS, &BODY);
-    let operation = fail(operation, &[409, 412], &precondition(view));
-    fail(operation, &forbidden(view, &rules, true), &unprocessable(view))
+    let operation = fail(operation, &[412], &precondition(view));
+    fail(operation, &forbidden(view, &rules, true), &[])
 }
 
 fn update(view: &View<'_>) -> OperationBuilder {
@@ -165,9 +160,8 @@ fn update(view: &View<'_>) -> OperationBuilder {
         .request_body(Some(patch));
     let operation = changed(operation, view);
     let operation = fail(operation, &ALWAYS, &BODY);
-    let operation = fail(operation, &[404, 412, 422], &precondition(view));
-    let taken: &[u16] = if view.collection.unique.is_empty() { &[] } else { &[409] };
-    fail(operation, &forbidden(view, &[rules], true), taken)
+    let operation = fail(operation, &[404, 412], &precondition(view));
+    fail(operation, &forbidden(view, &[rules], true), &[])
 }
 
 fn delete(view: &View<'_>) -> OperationBuilder {
@@ -176,18 +170,7 @@ fn delete(view: &View<'_>) -> OperationBuilder {
         .parameter(parameters::condition("If-Match", view.collection.require_precondition))
         .response("204", empty("Deleted."));
     let operation = fail(operation, &ALWAYS, &[404, 412]);
-    let operation = fail(operation, &precondition(view), &forbidden(view, &[rules], false));
-    let name = view.collection.name.as_str();
-    let referred: &[u16] = if view.schema.referrers(name).next().is_some() { &[409] } else { &[] };
-    fail(operation, referred, if breaks(view) { &[422] } else { &[] })
-}
-
-/// Whether a delete may make a reference null, and so break a rule of the record that holds it.
-fn breaks(view: &View<'_>) -> bool {
-    view.schema.referrers(view.collection.name.as_str()).any(|(referrer, field)| match &referrer.fields[field].kind {
-        Kind::Reference(reference) => reference.on_delete == OnDelete::SetNull && !referrer.checks.is_empty(),
-        _ => false,
-    })
+    fail(operation, &precondition(view), &forbidden(view, &[rules], false))
 }
 
 fn operation(view: &View<'_>, id: String, verb: &str, rules: &[&[Rule]]) -> OperationBuilder {
@@ -209,7 +192,8 @@ pub(super) fn securities(open: bool) -> impl Iterator<Item = SecurityRequirement
     open.then(SecurityRequirement::default).into_iter().chain(keys)
 }
 
-/// A write, which may happen once: what comes of a key that is under way, or was used for another request.
+/// A write, which may happen once: 409 and 422 come of a key too, that is under way or was used for another request, so that
+/// every write has both whatever its collection is like.
 pub(super) fn once(operation: OperationBuilder) -> OperationBuilder {
     fail(operation.parameter(parameters::idempotency_key()), &[409, 422], &[])
 }
@@ -225,12 +209,6 @@ pub(super) fn fail(operation: OperationBuilder, some: &[u16], more: &[u16]) -> O
 fn forbidden(view: &View<'_>, rules: &[&[Rule]], writes: bool) -> Vec<u16> {
     let restricted = writes && view.collection.fields.iter().any(|field| field.write_roles.is_some());
     if rules.iter().all(|rules| unconditional(rules)) && !restricted { Vec::new() } else { vec![403] }
-}
-
-/// 422, where there are references or rules between fields.
-fn unprocessable(view: &View<'_>) -> Vec<u16> {
-    let refers = view.collection.fields.iter().any(|field| field.target().is_some());
-    if refers || !view.collection.checks.is_empty() { vec![422] } else { Vec::new() }
 }
 
 fn precondition(view: &View<'_>) -> Vec<u16> {

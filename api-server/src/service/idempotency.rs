@@ -32,6 +32,8 @@ pub struct Once {
     key: String,
     /// SHA-256 of what is asked for.
     request: [u8; 32],
+    /// Stands for caller and key, here and as the number of the advisory lock.
+    lock: i64,
     replayed: AtomicBool,
 }
 
@@ -49,8 +51,10 @@ impl Once {
             let message = format!("Idempotency-Key is 1 to {LONGEST_KEY} visible ASCII characters, such as a UUID");
             return Err(Error::new(Code::MalformedRequest, message));
         }
-        let request = digest(parts);
-        Ok(Once { caller, key: key.to_owned(), request, replayed: AtomicBool::new(false) })
+        let [a, b, c, d, e, f, g, h, ..] = digest(&[caller.as_bytes(), key.as_bytes()]);
+        let lock = i64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        let (key, request) = (key.to_owned(), digest(parts));
+        Ok(Once { caller, key, request, lock, replayed: AtomicBool::new(false) })
     }
 
     /// Whether the answer is an earlier one.
@@ -58,17 +62,11 @@ impl Once {
         self.replayed.load(Ordering::Acquire)
     }
 
-    /// The number of its advisory lock.
-    fn lock(&self) -> i64 {
-        let [a, b, c, d, e, f, g, h, ..] = digest(&[self.caller.as_bytes(), self.key.as_bytes()]);
-        i64::from_be_bytes([a, b, c, d, e, f, g, h])
-    }
-
     /// The answer that was kept, if this request was answered before; holds the key until the transaction ends.
     ///
     /// Errors: 409 while another server is at it, or when the answer was too large; 422 for another request.
     pub fn answer<T: DeserializeOwned>(&self, conn: &mut Conn, now: i64) -> Result<Option<T>, Abort<Error>> {
-        if !store::lock(conn, self.lock())? {
+        if !store::lock(conn, self.lock)? {
             return Err(in_flight().into());
         }
         let Some(kept) = store::find(conn, &self.caller, &self.key, now.saturating_sub(LIFE))? else { return Ok(None) };
@@ -107,14 +105,14 @@ fn in_flight() -> Error {
     Error { retry_after: Some(Duration::from_secs(1)), ..Error::new(Code::Conflict, message) }
 }
 
-/// Requests of this process that are under way, by caller and key.
+/// The locks of requests of this process that are under way.
 #[derive(Debug, Default)]
-pub struct InFlight(Mutex<HashSet<(String, String)>>);
+pub struct InFlight(Mutex<HashSet<i64>>);
 
 /// Holds its key until it is dropped.
 pub struct Turn<'a> {
     all: &'a InFlight,
-    key: (String, String),
+    lock: i64,
 }
 
 impl InFlight {
@@ -128,15 +126,14 @@ impl InFlight {
             let message = "Idempotency-Key needs a credential: keys belong to callers";
             return Err(Error::new(Code::MalformedRequest, message));
         }
-        let key = (once.caller.clone(), once.key.clone());
-        let new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
-        if new { Ok(Some(Turn { all: self, key })) } else { Err(in_flight()) }
+        let new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(once.lock);
+        if new { Ok(Some(Turn { all: self, lock: once.lock })) } else { Err(in_flight()) }
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.lock);
     }
 }
 
