@@ -120,8 +120,9 @@ fn operate(flags: Flags) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| format!("no threads can be started: {error}"))?;
     let done = runtime.block_on(async {
-        let (client, own_namespace) = crate::cluster::connect().await?;
-        run::run(client, process(flags, own_namespace)?).await
+        let config = crate::cluster::config().await?;
+        let process = process(flags, config.default_namespace.clone())?;
+        run::run(config, process).await
     });
     if let Err(error) = &done {
         tracing::error!(error, "the operator ends");

@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
+use kube::client::ClientBuilder;
 use kube::{Client, Config};
+
+use crate::mandate::Mandate;
 
 /// One request, and all requests of one observation, take no longer.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -63,14 +66,18 @@ pub async fn ask<T>(what: impl Fn() -> String, request: impl Future<Output = kub
     }
 }
 
-/// A client for the cluster of the kubeconfig or of the pod, and the namespace that it starts in.
-pub async fn connect() -> Result<(Client, String), String> {
+/// How the cluster of the kubeconfig or of the pod is reached.
+pub async fn config() -> Result<Config, String> {
     let mut config = Config::infer().await.map_err(|error| format!("there is no cluster to talk to: {error}"))?;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.write_timeout = Some(DEADLINE);
     // A reconciliation that fails is tried again as a whole.
     config.default_retry = false;
-    let namespace = config.default_namespace.clone();
-    let client = Client::try_from(config).map_err(|error| format!("the cluster cannot be talked to: {error}"))?;
-    Ok((client, namespace))
+    Ok(config)
+}
+
+/// A client whose connections carry nothing any more when the mandate has ended.
+pub fn client(config: Config, mandate: Mandate) -> Result<Client, String> {
+    let builder = ClientBuilder::try_from((config, mandate));
+    builder.map(ClientBuilder::build).map_err(|error| format!("the cluster cannot be talked to: {error}"))
 }

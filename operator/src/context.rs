@@ -18,7 +18,7 @@ use crate::backend::observed::Apis;
 use crate::backoff::Failures;
 use crate::cluster::{self, Error};
 use crate::fleet::Fleet;
-use crate::leader::Mandate;
+use crate::mandate::Mandate;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 
@@ -138,7 +138,7 @@ impl Context {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// The answer of the API server to one request, given up as soon as the lease is lost.
+    /// The answer of the API server to one request.
     pub async fn ask<T>(
         &self,
         what: impl Fn() -> String,
@@ -146,8 +146,7 @@ impl Context {
     ) -> Result<T, Error> {
         // It is never closed; a request more would do no harm.
         let _permit = self.requests.acquire().await.ok();
-        let answer = self.mandate.during(cluster::ask(&what, request)).await;
-        answer.unwrap_or_else(|| Err(Error::Own(format!("{}: the lease was not renewed in time", what()))))
+        cluster::ask(what, request).await
     }
 
     /// Whether this operator holds its lease, if there is one.

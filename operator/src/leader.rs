@@ -3,10 +3,6 @@
 //! A holder is taken for dead only when its Lease did not change for the whole duration on our own monotonic clock, so
 //! that clocks that disagree do no harm. A holder that cannot renew in time ends its process. Called by `run`.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -17,6 +13,7 @@ use kube::{Api, Client};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::cluster::said;
+use crate::mandate::Mandate;
 
 /// For how long a Lease holds without being renewed.
 const LEASE: Duration = Duration::from_secs(15);
@@ -84,46 +81,6 @@ fn written(name: &str, me: &str, before: Option<Lease>, step: &Step, now: Timest
     Lease { metadata, spec: Some(spec) }
 }
 
-/// Until when a holder may work, on the monotonic clock: asked whenever a request goes on, so that a process that was
-/// frozen does not go on where it stood.
-#[derive(Clone, Debug, Default)]
-pub struct Mandate(Option<Arc<Mutex<Option<Instant>>>>);
-
-impl Mandate {
-    /// Of one that believes itself alone.
-    pub fn forever() -> Mandate {
-        Mandate(None)
-    }
-
-    /// Of a candidate, which has none yet.
-    fn none_yet() -> Mandate {
-        Mandate(Some(Arc::default()))
-    }
-
-    fn extend(&self, renewed: Instant) {
-        if let Some(until) = &self.0 {
-            *until.lock().unwrap_or_else(PoisonError::into_inner) = Some(renewed + RENEW_DEADLINE);
-        }
-    }
-
-    /// What work comes to; `None` once the mandate has ended. Asked each time before the work goes on: one that was frozen
-    /// while it connected would send its request when it wakes.
-    pub async fn during<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
-        poll_fn(|waker| match self.holds() {
-            true => work.as_mut().poll(waker).map(Some),
-            false => Poll::Ready(None),
-        })
-        .await
-    }
-
-    /// Whether it may work now.
-    pub fn holds(&self) -> bool {
-        let until = |until: &Arc<Mutex<Option<Instant>>>| *until.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.as_ref().is_none_or(|shared| until(shared).is_some_and(|until| Instant::now() < until))
-    }
-}
-
 /// One candidate.
 pub struct Candidate {
     api: Api<Lease>,
@@ -150,7 +107,7 @@ impl Candidate {
         loop {
             let began = Instant::now();
             match timeout(REQUEST, self.attempt()).await {
-                Ok(Ok(true)) => return self.mandate.extend(began),
+                Ok(Ok(true)) => return self.mandate.extend(began + RENEW_DEADLINE),
                 Ok(Ok(false)) => {}
                 Ok(Err(error)) => tracing::warn!(error = said(&error), "the Lease cannot be had"),
                 Err(_) => tracing::warn!("the Lease cannot be had: no answer in time"),
@@ -169,7 +126,7 @@ impl Candidate {
             match timeout(REQUEST.min(left), self.attempt()).await {
                 Ok(Ok(true)) => {
                     renewed = began;
-                    self.mandate.extend(began);
+                    self.mandate.extend(began + RENEW_DEADLINE);
                 }
                 Ok(Ok(false)) => return "another operator holds the Lease".to_owned(),
                 Ok(Err(error)) => tracing::warn!(error = said(&error), "the Lease cannot be renewed"),
@@ -234,21 +191,6 @@ mod tests {
         Lease { metadata, spec: Some(spec) }
     }
 
-    #[tokio::test]
-    async fn what_waits_is_given_up_with_the_mandate() {
-        let mandate = Mandate::none_yet();
-        assert_eq!(mandate.during(async { "sent" }).await, None);
-        mandate.extend(Instant::now());
-        assert_eq!(mandate.during(async { "sent" }).await, Some("sent"));
-        let waits = async {
-            // Frozen while it connects.
-            mandate.extend(Instant::now() - RENEW_DEADLINE * 2);
-            tokio::task::yield_now().await;
-            "sent"
-        };
-        assert_eq!(mandate.during(waits).await, None);
-    }
-
     #[test]
     fn a_lease_is_taken_only_when_it_stood_still_for_its_whole_duration() {
         let start = Instant::now();
@@ -264,17 +206,6 @@ mod tests {
         for (seconds, version, step) in looks {
             assert_eq!(watched.look(Some(&lease("other", version)), "me", at(seconds)), step, "{seconds}");
         }
-    }
-
-    #[test]
-    fn a_mandate_ends_when_it_is_not_extended() {
-        let mandate = Mandate::none_yet();
-        assert!(Mandate::forever().holds() && !mandate.holds());
-        let now = Instant::now();
-        mandate.extend(now);
-        assert!(mandate.clone().holds());
-        mandate.extend(now.checked_sub(RENEW_DEADLINE).unwrap_or(now));
-        assert!(!mandate.holds());
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod http;
 pub mod kind;
 pub mod leader;
+pub mod mandate;
 pub mod metrics;
 pub mod orphan;
 pub mod probe;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::api::ListParams;
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Config, ResourceExt};
 use mainstay_crds::backend::Backend;
 use mainstay_crds::conditions::Reason;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,13 +18,14 @@ use tokio::time::sleep;
 use crate::backend::observed::Apis;
 use crate::backend::tell;
 use crate::backoff;
-use crate::cluster::{Error, ask};
+use crate::cluster::{Error, ask, client};
 use crate::context::Context;
 use crate::controllers;
 use crate::crds::install::{Standing, install};
 use crate::discovery;
 use crate::http::{self, Health};
-use crate::leader::{Candidate, Mandate};
+use crate::leader::Candidate;
+use crate::mandate::Mandate;
 use crate::metrics::Metrics;
 use crate::settings::Process;
 
@@ -32,7 +33,7 @@ use crate::settings::Process;
 const GRACE: Duration = Duration::from_secs(20);
 
 /// Works until it is told to stop. Errors: the lease was lost, or something that is needed cannot be had.
-pub async fn run(client: Client, process: Process) -> Result<(), String> {
+pub async fn run(config: Config, process: Process) -> Result<(), String> {
     let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
     let health = Arc::new(Health::default());
     let mut stop = Stop::new()?;
@@ -42,13 +43,12 @@ pub async fn run(client: Client, process: Process) -> Result<(), String> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), identity = process.identity, %listen, "started");
     // One that waits for its turn is as ready as it can be.
     health.set(true);
-    let candidate = process.leader_election.then(|| {
-        let (namespace, name) = (&process.settings.own_namespace, process.lease_name.clone());
-        Candidate::new(client.clone(), namespace, name, process.identity.clone())
-    });
-    let Some(mut candidate) = candidate else {
-        return lead(client, &process, Mandate::forever(), metrics, health, &mut stop).await;
-    };
+    if !process.leader_election {
+        return lead(config, &process, Mandate::forever(), metrics, health, &mut stop).await;
+    }
+    let (namespace, name) = (&process.settings.own_namespace, process.lease_name.clone());
+    let mut candidate =
+        Candidate::new(client(config.clone(), Mandate::forever())?, namespace, name, process.identity.clone());
     tokio::select! {
         () = candidate.acquire() => {}
         () = stop.wait() => return Ok(()),
@@ -57,7 +57,7 @@ pub async fn run(client: Client, process: Process) -> Result<(), String> {
     let mandate = candidate.mandate();
     let done = tokio::select! {
         lost = candidate.keep() => Err(lost),
-        done = lead(client, &process, mandate, metrics, health, &mut stop) => done,
+        done = lead(config, &process, mandate, metrics, health, &mut stop) => done,
     };
     if done.is_ok() {
         match candidate.release().await {
@@ -70,7 +70,7 @@ pub async fn run(client: Client, process: Process) -> Result<(), String> {
 
 /// The work of the one whose turn it is.
 async fn lead(
-    client: Client,
+    config: Config,
     process: &Process,
     mandate: Mandate,
     metrics: Arc<Metrics>,
@@ -79,6 +79,7 @@ async fn lead(
 ) -> Result<(), String> {
     health.set(false);
     metrics.leader.set(1);
+    let client = client(config, mandate.clone())?;
     let found = discovery::apis_of(&client).await.unwrap_or_default();
     let (sender, apis) = watch::channel::<Apis>(found);
     let context = Context::new(client.clone(), process.settings.clone(), process.concurrency, metrics, apis, mandate);

@@ -143,7 +143,7 @@ impl Drop for Held {
 }
 
 /// The database of a URL.
-fn name(url: &str) -> &str {
+pub fn name(url: &str) -> &str {
     url.rsplit('/').next().unwrap().split('?').next().unwrap()
 }
 

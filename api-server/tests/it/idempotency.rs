@@ -9,6 +9,8 @@ use mainstay_e2e::postgres::Postgres;
 use mainstay_e2e::server::{ADMIN_KEY, Server};
 use reqwest::blocking::{Client, Response};
 
+use crate::faults::name;
+
 const DOCUMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance/collections.yaml");
 
 fn post(client: &Client, server: &Server, key: &str, body: &str) -> Response {
@@ -84,4 +86,17 @@ fn an_answer_outlives_a_killed_server() {
         assert_eq!(again.text().unwrap(), body);
         assert_eq!(owners(&server), 1);
     }
+}
+
+#[test]
+fn an_answer_of_another_version_is_told_and_not_carried_out_again() {
+    let postgres = Postgres::shared();
+    let url = postgres.database();
+    let (client, server) = (Client::new(), Server::start(DOCUMENTS, &url));
+    assert_eq!(post(&client, &server, "k", r#"{"name":"ann"}"#).status(), 201);
+    postgres.run(name(&url), "UPDATE mainstay_idempotency SET answer = '{\"of\":\"tomorrow\"}'");
+    let again = post(&client, &server, "k", r#"{"name":"ann"}"#);
+    assert_eq!((again.status().as_u16(), again.headers().contains_key("idempotency-replayed")), (409, false));
+    assert!(again.text().unwrap().contains("another version"));
+    assert_eq!(owners(&server), 1);
 }

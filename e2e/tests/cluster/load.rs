@@ -7,14 +7,23 @@ use std::time::{Duration, Instant};
 
 use mainstay_e2e::http::Caller;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::Value;
 
 /// Between two requests of one client.
 const PACE: Duration = Duration::from_millis(40);
 /// The most that one load sends, whatever its test does.
 const MOST: usize = 20_000;
 
-/// Clients that read and write users until they are told to stop.
+/// What the clients read and write.
+#[derive(Clone, Copy)]
+pub struct Work {
+    /// The path of a collection.
+    pub path: &'static str,
+    /// The record that a client creates in a turn.
+    pub record: fn(client: usize, turn: usize) -> Value,
+}
+
+/// Clients that read and write until they are told to stop.
 pub struct Load {
     stop: Arc<AtomicBool>,
     sent: Arc<AtomicUsize>,
@@ -23,7 +32,7 @@ pub struct Load {
 
 impl Load {
     /// Four clients, about a hundred requests a second in all, each on new connections now and then.
-    pub fn start(url: &str, key: &str) -> Load {
+    pub fn start(url: &str, key: &str, work: Work) -> Load {
         let (stop, sent) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
         let clients = (0..4).map(|client| {
             let (stop, sent, url, key) = (Arc::clone(&stop), Arc::clone(&sent), url.to_owned(), key.to_owned());
@@ -40,7 +49,7 @@ impl Load {
                         caller = Caller::new(&url, Some(&key));
                     }
                     sent.fetch_add(1, Ordering::SeqCst);
-                    if let Err(why) = once(&caller, client, turn) {
+                    if let Err(why) = once(&caller, work, client, turn) {
                         failed.push(format!("{:.1} s: {why}", start.elapsed().as_secs_f32()));
                     }
                     thread::sleep(PACE);
@@ -65,16 +74,12 @@ impl Load {
     }
 }
 
-fn once(caller: &Caller, client: usize, turn: usize) -> Result<(), String> {
-    let (method, body) = match turn % 2 {
-        0 => (Method::GET, None),
-        _ => {
-            let email = format!("{client}-{turn}-{}@example.com", std::process::id());
-            (Method::POST, Some(json!({"email": email, "name": "A"})))
-        }
+fn once(caller: &Caller, work: Work, client: usize, turn: usize) -> Result<(), String> {
+    let (method, body, wanted) = match turn % 2 {
+        0 => (Method::GET, None, 200),
+        _ => (Method::POST, Some((work.record)(client, turn)), 201),
     };
-    let wanted = if body.is_some() { 201 } else { 200 };
-    match caller.send(method, "/api/v1/users", &[], body.as_ref()) {
+    match caller.send(method, work.path, &[], body.as_ref()) {
         Ok(answer) if answer.status == wanted => Ok(()),
         Ok(answer) => Err(format!("{} {}", answer.status, answer.body)),
         Err(error) => Err(format!("{error:?}")),

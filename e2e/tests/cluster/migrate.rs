@@ -1,15 +1,30 @@
 //! Changes of the schema: under load, gated by a hash, in two phases.
 
 use mainstay_e2e::cluster::{PATIENCE, condition, wait_for};
+use mainstay_e2e::http::Caller;
+use reqwest::Method;
+use serde_json::json;
 
-use crate::fixture::{Fixture, with_operator};
-use crate::load::Load;
+use crate::fixture::{Fixture, says, with_operator};
+use crate::load::{Load, Work};
 
-/// A collection with fields in flow style.
-fn notes(fields: &str) -> String {
+/// Writers of people, each with an e-mail of its own.
+const USERS: Work = Work {
+    path: "/api/v1/users",
+    record: |client, turn| {
+        let email = format!("{client}-{turn}-{}@example.com", std::process::id());
+        json!({ "email": email, "name": "A" })
+    },
+};
+/// Writers of notes who name no field: each server fills in what it knows.
+const NOTES: Work = Work { path: "/api/v1/notes", record: |_, _| json!({}) };
+
+/// A collection with fields in flow style, whose removed fields are kept or not.
+fn notes(removed: &str, fields: &[&str]) -> String {
     format!(
         "apiVersion: mainstay.dev/v1alpha1\nkind: Collection\nmetadata: {{name: notes}}\nspec:\n  \
-         backendRef: {{name: markets}}\n  deletionPolicy: Delete\n  fields:\n    - {{name: text, type: text}}\n{fields}\n"
+         backendRef: {{name: markets}}\n  deletionPolicy: {removed}\n  fields: [{}]\n",
+        fields.join(", ")
     )
 }
 
@@ -20,35 +35,83 @@ fn revision(its: &Fixture<'_>, wanted: &str) {
     });
 }
 
+/// Waits until the load has sent some more requests.
+fn some_more(load: &Load) {
+    let enough = load.sent() + 100;
+    wait_for("some load", PATIENCE, || if load.sent() > enough { Ok(()) } else { Err("not yet".to_owned()) });
+}
+
+/// Stops the load, none of whose requests may have failed.
+fn without_failure(what: &str, load: Load) {
+    let (sent, failed) = load.stop();
+    println!("{what}: {sent} requests, {} failed", failed.len());
+    assert!(failed.is_empty(), "{} of {sent}: {:#?}", failed.len(), &failed[..failed.len().min(20)]);
+}
+
 #[test]
 fn a_field_is_added_under_load_without_a_failed_request() {
     with_operator("add-field", |its| {
-        its.here.apply(&notes(""));
+        let text = "{name: text, type: text}";
+        its.here.apply(&notes("Delete", &[text]));
         its.backend("replicas: 2");
         its.ready();
         let (way, _admin) = its.api();
-        let load = Load::start(&way.url, &its.admin_key());
-        wait_for("some load", PATIENCE, || if load.sent() > 100 { Ok(()) } else { Err("not yet".to_owned()) });
-        its.here.apply(&notes("    - {name: mood, type: enum, values: [good, bad]}"));
+        let load = Load::start(&way.url, &its.admin_key(), USERS);
+        some_more(&load);
+        its.here.apply(&notes("Delete", &[text, "{name: mood, type: enum, values: [good, bad]}"]));
         revision(its, "2");
         its.ready();
-        let after = load.sent();
-        wait_for("load on the new servers", PATIENCE, || {
-            if load.sent() > after + 200 { Ok(()) } else { Err("not yet".to_owned()) }
-        });
-        let (sent, failed) = load.stop();
-        println!("add a field: {sent} requests, {} failed", failed.len());
-        assert!(failed.is_empty(), "{} of {sent}: {:#?}", failed.len(), &failed[..failed.len().min(20)]);
+        some_more(&load);
+        without_failure("add a field", load);
+    });
+}
+
+/// Old and new servers write side by side through each change. What the old ones wrote is found by the new name, in the
+/// new type and by the new rule.
+#[test]
+fn a_field_is_renamed_one_retyped_and_one_tightened_under_load() {
+    let text = "{name: text, type: text, default: hello}";
+    let body = "{name: body, renamedFrom: text, type: text, default: hello}";
+    let whole = "{name: amount, type: integer, default: 5}";
+    let exact = "{name: amount, type: decimal, precision: 18, scale: 2, default: '5'}";
+    let loose = "{name: mood, type: text, default: fine}";
+    let strict = "{name: mood, type: text, default: fine, required: true, maxLength: 9}";
+    with_operator("change-fields", |its| {
+        its.here.apply(&notes("Retain", &[text, whole, loose]));
+        its.backend("replicas: 2\nmigrations: {soak: 1s}");
+        its.ready();
+        let (way, admin) = its.api();
+        let moody = admin.send(Method::POST, NOTES.path, &[], Some(&json!({ "mood": null }))).expect("an answer");
+        assert_eq!(moody.status, 201, "{moody:?}");
+
+        let load = Load::start(&way.url, &its.admin_key(), NOTES);
+        let changes = [("2", [body, whole, loose]), ("3", [body, exact, loose]), ("4", [body, exact, strict])];
+        for (number, fields) in changes {
+            some_more(&load);
+            its.here.apply(&notes("Retain", &fields));
+            approved(its, number);
+        }
+        its.ready();
+        some_more(&load);
+        without_failure("rename, retype, tighten", load);
+
+        let all = count(&admin, &[]);
+        assert!(all > 200, "{all} notes");
+        assert_eq!(count(&admin, &[("body", "hello")]), all, "the renamed field");
+        assert_eq!(count(&admin, &[("amount", "5.00")]), all, "the field of another type");
+        assert_eq!(count(&admin, &[("mood", "fine")]), all, "the tightened field");
+        assert!(columns(its).contains("mood NO"), "{}", columns(its));
     });
 }
 
 #[test]
 fn a_destructive_change_waits_for_its_hash_and_contracts_after_the_soak() {
     with_operator("destructive", |its| {
-        its.here.apply(&notes("    - {name: legacy, type: text}"));
+        let text = "{name: text, type: text}";
+        its.here.apply(&notes("Delete", &[text, "{name: legacy, type: text}"]));
         its.backend("replicas: 1\nmigrations: {soak: 3s}");
         its.ready();
-        its.here.apply(&notes(""));
+        its.here.apply(&notes("Delete", &[text]));
         revision(its, "2");
         its.ready();
         let backend = its.told("SchemaReady", "True", "ContractPending");
@@ -57,11 +120,10 @@ fn a_destructive_change_waits_for_its_hash_and_contracts_after_the_soak() {
         assert!(effects.contains("notes.legacy"), "{effects}");
         assert!(columns(its).contains("legacy"), "nothing is dropped before the approval");
 
-        let (wrong, right) = ("0".repeat(64), hash);
-        its.here.kubectl(&["patch", "backend", "markets", "--type=merge", "--patch", &approve(&wrong)]);
+        approve(its, &"0".repeat(64));
         its.told("SchemaReady", "True", "ContractPending");
         assert!(columns(its).contains("legacy"), "another hash approves nothing");
-        its.here.kubectl(&["patch", "backend", "markets", "--type=merge", "--patch", &approve(&right)]);
+        approve(its, &hash);
         its.told("SchemaReady", "True", "Ready");
         assert!(!columns(its).contains("legacy"), "{}", columns(its));
         let plans = its.here.objects("migrationplans", &[]);
@@ -70,12 +132,36 @@ fn a_destructive_change_waits_for_its_hash_and_contracts_after_the_soak() {
     });
 }
 
-fn approve(hash: &str) -> String {
-    format!("{{\"spec\":{{\"migrations\":{{\"approve\":[\"{hash}\"]}}}}}}")
+/// Waits until a revision has nothing left to do, and approves what it waits for.
+fn approved(its: &Fixture<'_>, revision: &str) {
+    its.here.wait_for("backend/markets", PATIENCE, |backend| {
+        if let Some(hash) = backend["status"]["plan"]["approvalHash"].as_str()
+            && backend["spec"]["migrations"]["approve"] != json!([hash])
+        {
+            approve(its, hash);
+        }
+        match backend["status"]["schema"]["revision"].to_string() == revision {
+            true => says(backend, "SchemaReady", "True", "Ready"),
+            false => Err(format!("another revision: {}", backend["status"])),
+        }
+    });
 }
 
-/// The columns of `notes`.
+fn approve(its: &Fixture<'_>, hash: &str) {
+    let patch = json!({ "spec": { "migrations": { "approve": [hash] } } }).to_string();
+    its.here.kubectl(&["patch", "backend", "markets", "--type=merge", "--patch", &patch]);
+}
+
+/// How many notes a filter finds.
+fn count(caller: &Caller, filter: &[(&str, &str)]) -> u64 {
+    let parameters: Vec<_> = filter.iter().copied().chain([("count", "exact"), ("limit", "1")]).collect();
+    let answer = caller.send(Method::GET, NOTES.path, &parameters, None).expect("an answer");
+    answer.body["meta"]["total"].as_u64().unwrap_or_else(|| panic!("{answer:?}"))
+}
+
+/// The columns of `notes`, each with whether it may be null.
 fn columns(its: &Fixture<'_>) -> String {
-    let sql = "SELECT string_agg(column_name, ',') FROM information_schema.columns WHERE table_name = 'notes'";
+    let sql = "SELECT string_agg(column_name || ' ' || is_nullable, ',') FROM information_schema.columns \
+               WHERE table_name = 'notes'";
     its.here.cluster.postgres().run(its.database(), sql)
 }
