@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(300);
@@ -26,7 +26,14 @@ pub fn random() -> u16 {
 
 /// Failures in a row, by what failed.
 #[derive(Debug)]
-pub struct Failures<K>(Mutex<HashMap<K, u32>>);
+pub struct Failures<K>(Mutex<HashMap<K, Failed>>);
+
+/// What failed so often, and is tried again by itself no sooner than that.
+#[derive(Debug)]
+struct Failed {
+    count: u32,
+    again: Instant,
+}
 
 impl<K> Default for Failures<K> {
     fn default() -> Self {
@@ -37,10 +44,18 @@ impl<K> Default for Failures<K> {
 impl<K: Eq + Hash> Failures<K> {
     /// It failed once more: how long to wait.
     pub fn failed(&self, key: K) -> Duration {
+        self.failed_at(key, Instant::now())
+    }
+
+    /// One that was tried before its wait was over, because something changed, waits no longer for it.
+    fn failed_at(&self, key: K, now: Instant) -> Duration {
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = failures.entry(key).or_insert(0);
-        *count = count.saturating_add(1);
-        wait(*count, random())
+        let failed = failures.entry(key).or_insert(Failed { count: 0, again: now });
+        if failed.again <= now {
+            failed.count = failed.count.saturating_add(1);
+            failed.again = now + wait(failed.count, random());
+        }
+        failed.again.duration_since(now)
     }
 
     /// It went well, or is gone.
@@ -63,13 +78,25 @@ mod tests {
 
     #[test]
     fn a_success_begins_anew() {
-        let failures = Failures::default();
+        let (failures, mut now) = (Failures::default(), Instant::now());
         for most in [200, 400, 800] {
-            let waited = failures.failed("a");
-            assert!(waited <= Duration::from_millis(most) && waited >= Duration::from_millis(most * 3 / 4));
+            let waits = failures.failed_at("a", now);
+            assert!(waits <= Duration::from_millis(most) && waits >= Duration::from_millis(most * 3 / 4));
+            now += waits;
         }
-        assert!(failures.failed("b") <= Duration::from_millis(200));
+        assert!(failures.failed_at("b", now) <= Duration::from_millis(200));
         failures.forget(&"a");
-        assert!(failures.failed("a") <= Duration::from_millis(200));
+        assert!(failures.failed_at("a", now) <= Duration::from_millis(200));
+    }
+
+    #[test]
+    fn what_is_tried_before_its_wait_is_over_waits_no_longer() {
+        let (failures, now) = (Failures::default(), Instant::now());
+        let waits = failures.failed_at("a", now);
+        for millis in [0, 50, 149] {
+            let later = Duration::from_millis(millis);
+            assert_eq!(failures.failed_at("a", now + later), waits - later);
+        }
+        assert!(failures.failed_at("a", now + waits) >= Duration::from_millis(300));
     }
 }

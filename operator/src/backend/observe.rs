@@ -110,10 +110,13 @@ pub async fn observe(
     Ok((seen, live))
 }
 
-/// One object as it is.
+/// One object as it is. A kind that the cluster has lost since it was asked for its kinds has no objects.
 pub async fn live(context: &Context, namespace: &str, kind: &Kind, name: &str) -> Result<Option<Json>, Error> {
     let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), namespace, &kind.resource());
-    let found = context.ask(|| format!("reading {} {name}", kind.kind), api.get_opt(name)).await?;
+    let found = match context.ask(|| format!("reading {} {name}", kind.kind), api.get_opt(name)).await {
+        Err(error) if error.code() == Some(404) => None,
+        found => found?,
+    };
     found.map(|object| serde_json::to_value(object).map_err(unreadable(kind.kind))).transpose()
 }
 
