@@ -66,6 +66,11 @@ fn public(config: &mut ServiceConfig) {
         )
         .service(path("/api/v1/{collection}/import", "POST").route(post().to(transfer::import)))
         .service(
+            path("/api/v1/{collection}/{id}/history", "GET, HEAD")
+                .route(get().to(records::history))
+                .route(head().to(records::history)),
+        )
+        .service(
             path("/api/v1/{collection}/{id}", "GET, HEAD, PUT, PATCH, DELETE")
                 .route(get().to(records::get))
                 .route(head().to(records::get))

@@ -13,6 +13,7 @@ pub mod cursor;
 pub mod export;
 pub mod fields;
 pub mod filter;
+pub mod history;
 pub mod import;
 pub mod include;
 pub mod page;

@@ -97,6 +97,9 @@ pub struct CollectionSpec {
     /// Who may do what, such as `read: [{roles: [anyone]}]`. An action without a rule is for admin alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<AccessSpec>,
+    /// Earlier versions of each record to keep, such as `{keep: 20}`. Absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistorySpec>,
     /// When true, update and delete without If-Match are refused with 428. Absent: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_precondition: Option<bool>,
@@ -326,6 +329,15 @@ pub struct RuleSpec {
     #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any")]
     pub condition: Option<Json>,
+}
+
+/// Earlier versions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HistorySpec {
+    /// How many of each record, 1 to 1000. When there are more, the oldest go.
+    #[schemars(transform = shape::number(1, 1000))]
+    pub keep: u32,
 }
 
 /// Retain or Delete.

@@ -74,6 +74,8 @@ pub struct Collection {
     pub checks: Vec<Check>,
     /// Who may do what.
     pub access: Access,
+    /// How many earlier versions of each record are kept; `None` is none, and then no statement is spent on it.
+    pub history: Option<u32>,
     /// Update and delete without `If-Match` are refused with 428.
     pub require_precondition: bool,
     /// As declared, for the applied schema.

@@ -146,7 +146,7 @@ fn known_tag(request: &HeaderMap, current: Option<&HeaderValue>) -> Option<Heade
 
 /// 404 for a path that is none of ours.
 pub async fn unknown_path() -> Result<HttpResponse, Failure> {
-    Err(Error::new(Code::NotFound, "there is no such path; /openapi.json lists all of them").into())
+    Err(Error::no_path().into())
 }
 
 /// Bytes of what the request line asks for; the authority of an absolute form is bounded with the head.

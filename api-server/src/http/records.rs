@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::service::records::aggregate::aggregate as aggregate_records;
 use crate::service::records::create::{Created, create as create_records};
 use crate::service::records::delete::delete as delete_record;
+use crate::service::records::history::history as earlier_versions;
 use crate::service::records::search::search as search_records;
 use crate::service::records::update::{Change, Method, update as change_record};
 use crate::service::records::version::OTHER_STATE;
@@ -59,6 +60,13 @@ pub async fn get(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<(Str
         Some(response) => response,
         None => envelope::got(got),
     })
+}
+
+/// `GET /api/v1/{collection}/{id}/history`
+pub async fn history(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<(String, String)>) -> Answer {
+    let (collection, id) = path.into_inner();
+    let page = earlier_versions(&app.service, &ctx, &collection, &id, request.query_string()).await?;
+    Ok(envelope::listed(page, Some((request.path(), request.query_string()))))
 }
 
 /// `PUT` and `PATCH /api/v1/{collection}/{id}`

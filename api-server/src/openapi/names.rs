@@ -28,7 +28,7 @@ pub const SHARED: [&str; 15] = [
 ];
 
 /// What is appended to the name of a record.
-const SUFFIXES: [&str; 13] = [
+const SUFFIXES: [&str; 16] = [
     "",
     "Partial",
     "Create",
@@ -42,6 +42,9 @@ const SUFFIXES: [&str; 13] = [
     "Search",
     "Aggregate",
     "Aggregates",
+    "History",
+    "Version",
+    "VersionRecord",
 ];
 
 /// The names of every collection.

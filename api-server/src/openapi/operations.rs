@@ -40,6 +40,11 @@ pub fn paths(paths: PathsBuilder, view: &View<'_>) -> PathsBuilder {
     let aggregate = PathItem::new(HttpMethod::Get, questions::aggregate(view));
     let export = PathItem::new(HttpMethod::Get, transfer::export(view));
     let import = PathItem::new(HttpMethod::Post, transfer::import(view));
+    let history = view.collection.history.map(|keep| PathItem::new(HttpMethod::Get, questions::history(view, keep)));
+    let paths = match history {
+        Some(history) => paths.path(format!("{record}/history"), history),
+        None => paths,
+    };
     paths
         .path(format!("{collection}/search"), search)
         .path(format!("{collection}/aggregate"), aggregate)

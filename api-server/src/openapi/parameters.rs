@@ -30,8 +30,7 @@ pub const CURSOR: &str = "^[A-Za-z0-9_-]+$";
 pub fn list(view: &View<'_>) -> Vec<Parameter> {
     let mut parameters = all_filters(view);
     parameters.extend(sort(view));
-    let limit = json!({ "type": "integer", "format": "int32", "minimum": 1, "maximum": view.page.max, "default": view.page.default });
-    parameters.push(query("limit", "Most records on a page.", limit));
+    parameters.push(limit(view, "Most records on a page."));
     let offset = json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": MAX_OFFSET });
     parameters.push(query("offset", "Skips this many records. For more, use `cursor`.", offset));
     let cursor = "Goes on after the last page: its `next_cursor` as it is, with the same filters and sort, without \
@@ -44,6 +43,18 @@ pub fn list(view: &View<'_>) -> Vec<Parameter> {
     let count = json!({ "type": "string", "enum": ["exact"] });
     parameters.push(query("count", "Counts all matches, as `meta.total`.", count));
     parameters
+}
+
+/// Parameters of a history, the record's id among them.
+pub fn history(view: &View<'_>) -> Vec<Parameter> {
+    let cursor = "Goes on after the last page of this record: its `next_cursor` as it is. Any other is refused.";
+    let cursor = query("cursor", cursor, json!({ "type": "string", "pattern": CURSOR }));
+    vec![id(), limit(view, "Most versions on a page."), cursor]
+}
+
+fn limit(view: &View<'_>, description: &str) -> Parameter {
+    let schema = json!({ "type": "integer", "format": "int32", "minimum": 1, "maximum": view.page.max, "default": view.page.default });
+    query("limit", description, schema)
 }
 
 /// Parameters of a bulk change.

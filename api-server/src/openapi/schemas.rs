@@ -17,6 +17,7 @@ use crate::service::records::MAX_REFERRERS;
 use crate::service::records::aggregate::MAX_GROUPS;
 use crate::service::records::create::MAX_RECORDS;
 
+mod history;
 mod questions;
 
 /// Adds the schemas that are no collection's.
@@ -51,7 +52,7 @@ pub fn of(components: ComponentsBuilder, view: &View<'_>) -> ComponentsBuilder {
         true => json!({ "oneOf": [names.reference(""), { "type": "null" }] }),
         false => names.reference(""),
     };
-    [
+    let mut all = vec![
         ("", answered(Shape::Record)),
         ("Partial", answered(Shape::Partial)),
         ("Create", shape(Shape::Create)),
@@ -65,9 +66,16 @@ pub fn of(components: ComponentsBuilder, view: &View<'_>) -> ComponentsBuilder {
         ("Search", questions::search(view)),
         ("Aggregate", questions::aggregate(view)),
         ("Aggregates", envelope(groups, &[])),
-    ]
-    .into_iter()
-    .fold(components, |all, (suffix, schema)| all.schema(names.schema(suffix), raw(schema)))
+    ];
+    if view.collection.history.is_some() {
+        let versions = json!({ "type": "array", "items": names.reference("Version") });
+        all.extend([
+            ("History", envelope(versions, &[("meta", reference("ListMeta"))])),
+            ("Version", history::version(names.reference("VersionRecord"))),
+            ("VersionRecord", history::record(view)),
+        ]);
+    }
+    all.into_iter().fold(components, |all, (suffix, schema)| all.schema(names.schema(suffix), raw(schema)))
 }
 
 /// `{"success":true,"data":…}` with required `meta` and optional `included`.

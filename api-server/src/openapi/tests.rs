@@ -43,6 +43,7 @@ fn every_kind() -> Json {
             { "name": "logo", "type": "bytes", "maxLength": 64 },
             { "name": "limit", "type": "integer" }
         ],
+        "history": { "keep": 20 },
         "checks": [{ "that": { "rank": { "gte": 1 } }, "message": "too low" }],
         "access": { "read": [{ "roles": ["anyone"], "where": { "hot": false } }] }
     })

@@ -90,6 +90,11 @@ impl Error {
         Error::with(Code::ValidationError, message, details)
     }
 
+    /// No such path, or one that leads nowhere in these collections.
+    pub fn no_path() -> Self {
+        Error::new(Code::NotFound, "there is no such path; /openapi.json lists all of them")
+    }
+
     /// No such record, or none that the caller may see.
     pub fn no_record(collection: &str) -> Self {
         Error::new(Code::NotFound, format!("{collection} has no such record"))

@@ -34,6 +34,7 @@ pub mod bulk;
 pub mod create;
 pub mod delete;
 pub mod export;
+pub mod history;
 pub mod import;
 pub mod read;
 pub mod search;

@@ -15,12 +15,14 @@ use super::error::Error;
 
 pub mod aggregate;
 mod delete;
+mod history;
 mod insert;
 mod lock;
 mod select;
 mod update;
 
 pub use delete::{delete, referrers};
+pub use history::{Earlier, earlier};
 pub use insert::{holder, insert, insert_many, insert_sql};
 pub use lock::{lock, select_locked};
 pub use select::{Rows, Select, count, exists_where, select, select_record};
@@ -98,4 +100,25 @@ fn query_ids(conn: &mut Conn, sql: Sql, varying: bool) -> Result<Vec<Uuid>, Erro
         conn.query(sql, each)?
     }
     Ok(ids)
+}
+
+/// Runs a query whose columns are those of a whole record, in the order of `collection.fields`.
+fn query_records(
+    conn: &mut Conn,
+    collection: &Collection,
+    sql: Sql,
+    varying: bool,
+) -> Result<Vec<Vec<Value<'static>>>, Error> {
+    let mut records = Vec::new();
+    let each = |row: &Row<'_, '_, '_>| {
+        let values = collection.fields.iter().enumerate().map(|(index, field)| row.value(index, field.kind.column()));
+        records.push(values.collect::<Result<Vec<_>, _>>()?);
+        Ok(())
+    };
+    if varying {
+        conn.query_varying(sql, each)?
+    } else {
+        conn.query(sql, each)?
+    }
+    Ok(records)
 }

@@ -110,6 +110,11 @@ fn include() {
 }
 
 #[test]
+fn history() {
+    scenario("history");
+}
+
+#[test]
 fn aggregate() {
     scenario("aggregate");
 }

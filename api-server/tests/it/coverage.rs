@@ -22,6 +22,7 @@ const ERRORS: &[(&str, &str, &str, Option<&str>, u16)] = &[
     ("/api/v1/{collection}/search", "post", "", Some("[]"), 400),
     ("/api/v1/{collection}/aggregate", "get", "?nope=1", None, 400),
     ("/api/v1/{collection}/{id}", "get", "?nope=1", None, 400),
+    ("/api/v1/{collection}/{id}/history", "get", "?offset=1", None, 400),
     ("/api/v1/{collection}/{id}", "put", "", Some("[]"), 400),
     ("/api/v1/{collection}/{id}", "patch", "", Some("[]"), 400),
     ("/api/v1/{collection}/{id}", "delete", "?nope=1", None, 400),

@@ -7,6 +7,7 @@ mod compression;
 mod conformance;
 mod coverage;
 mod faults;
+mod history;
 mod hostile;
 mod idempotency;
 mod model;

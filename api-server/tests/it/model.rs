@@ -1,6 +1,6 @@
 //! Random operations against a model in memory, and concurrent writers, on both databases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use mainstay_e2e::database::Database;
@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 const OPERATIONS: u32 = 1000;
+/// How many earlier versions the documents keep of a thing.
+const KEEP: usize = 4;
 const WRITERS: i64 = 8;
 const ROUNDS: i64 = 15;
 
@@ -20,6 +22,33 @@ struct Thing {
     label: String,
     slug: Option<String>,
     count: Option<i64>,
+}
+
+/// Things by their ids, with the versions that changes have ended.
+#[derive(Clone, Default)]
+struct Model {
+    things: BTreeMap<Uuid, Thing>,
+    /// What ended each earlier version, oldest first, over all lives of an id.
+    earlier: BTreeMap<Uuid, Vec<(&'static str, Thing)>>,
+    /// What was changed since the last look.
+    touched: BTreeSet<Uuid>,
+}
+
+impl Model {
+    fn set(&mut self, id: Uuid, thing: Thing) {
+        self.touched.insert(id);
+        if let Some(before) = self.things.insert(id, thing) {
+            self.earlier.entry(id).or_default().push(("update", before));
+        }
+    }
+
+    fn remove(&mut self, id: Uuid) -> bool {
+        self.touched.insert(id);
+        let last = self.things.remove(&id);
+        let is_there = last.is_some();
+        self.earlier.entry(id).or_default().extend(last.map(|last| ("delete", last)));
+        is_there
+    }
 }
 
 /// A generator of small random numbers (xorshift64*): the same operations in every run.
@@ -67,7 +96,7 @@ fn random_operations_agree_with_the_model() {
     let seed = 20_261_121;
     on_both(|api| {
         let mut random = Random(seed);
-        let mut model: BTreeMap<Uuid, Thing> = BTreeMap::new();
+        let mut model = Model::default();
         for step in 0..OPERATIONS {
             let context = format!("seed {seed}, step {step}");
             match random.below(9) {
@@ -76,27 +105,33 @@ fn random_operations_agree_with_the_model() {
                 6 => upsert(api, &mut random, &mut model, &context),
                 _ => bulk(api, &mut random, &mut model, &context),
             }
+            for id in std::mem::take(&mut model.touched) {
+                compare_history(api, id, &model, &context);
+            }
             if step % 20 == 0 {
-                compare(api, &mut random, &model, &context);
+                compare(api, &mut random, &model.things, &context);
             }
         }
-        assert!(model.len() > 10, "the operations left too little to compare: {}", model.len());
+        let left = model.things.len();
+        assert!(left > 10, "the operations left too little to compare: {left}");
+        let lives = model.earlier.values().filter(|all| all.iter().any(|(change, _)| *change == "delete")).count();
+        assert!(lives > 10, "too few ids were used again: {lives}");
     });
 }
 
-fn operate(api: &Api, random: &mut Random, model: &mut BTreeMap<Uuid, Thing>, context: &str) {
+fn operate(api: &Api, random: &mut Random, model: &mut Model, context: &str) {
     let id = some_id(random);
     let label = format!("label {}", random.below(1000));
     let slug = (random.below(3) > 0).then(|| format!("slug-{}", random.below(25)));
     let count = (random.below(4) > 0).then(|| i64::try_from(random.below(20)).unwrap());
-    let taken = slug.is_some() && model.iter().any(|(other, thing)| *other != id && thing.slug == slug);
-    let known = model.get(&id).cloned();
+    let taken = slug.is_some() && model.things.iter().any(|(other, thing)| *other != id && thing.slug == slug);
+    let known = model.things.get(&id).cloned();
     let (status, expected) = match random.below(5) {
         0 => {
             let body = json!({ "id": id.to_string(), "label": label, "slug": slug, "count": count });
             let expected = if known.is_some() || taken { 409 } else { 201 };
             if expected == 201 {
-                model.insert(id, Thing { version: 1, label, slug, count });
+                model.set(id, Thing { version: 1, label, slug, count });
             }
             (api.send("POST", "things", Some(&body), None).status().as_u16(), expected)
         }
@@ -114,15 +149,14 @@ fn operate(api: &Api, random: &mut Random, model: &mut BTreeMap<Uuid, Thing>, co
             };
             if expected < 300 {
                 let version = known.map_or(1, |thing| thing.version + 1);
-                model.insert(id, Thing { version, label, slug: kept.or(slug), count });
+                model.set(id, Thing { version, label, slug: kept.or(slug), count });
             }
             (api.send("PUT", &format!("things/{id}"), Some(&body), None).status().as_u16(), expected)
         }
         2 => {
             let expected = if known.is_some() { 200 } else { 404 };
-            if let Some(thing) = model.get_mut(&id) {
-                thing.count = count;
-                thing.version += 1;
+            if let Some(thing) = known {
+                model.set(id, Thing { count, version: thing.version + 1, ..thing });
             }
             (
                 api.send("PATCH", &format!("things/{id}"), Some(&json!({ "count": count })), None).status().as_u16(),
@@ -130,7 +164,7 @@ fn operate(api: &Api, random: &mut Random, model: &mut BTreeMap<Uuid, Thing>, co
             )
         }
         3 => {
-            let expected = if model.remove(&id).is_some() { 204 } else { 404 };
+            let expected = if model.remove(id) { 204 } else { 404 };
             (api.send("DELETE", &format!("things/{id}"), None, None).status().as_u16(), expected)
         }
         _ => {
@@ -152,43 +186,43 @@ fn some_id(random: &mut Random) -> Uuid {
 }
 
 /// What an upsert by slug makes of the model; its body.
-fn upserted(random: &mut Random, model: &mut BTreeMap<Uuid, Thing>) -> (Value, bool) {
+fn upserted(random: &mut Random, model: &mut Model) -> (Value, bool) {
     let slug = format!("slug-{}", random.below(25));
     let label = format!("upserted {}", random.below(1000));
     let count = i64::try_from(random.below(20)).unwrap();
-    let holder = model.iter().find(|(_, thing)| thing.slug.as_ref() == Some(&slug)).map(|(id, _)| *id);
+    let holder = model.things.iter().find(|(_, thing)| thing.slug.as_ref() == Some(&slug)).map(|(id, _)| *id);
     // Random, so that no deleted record's id is taken again by chance alone.
     let id = holder.unwrap_or_else(|| {
-        (0..).map(|_| some_id(random)).take(100).find(|id| !model.contains_key(id)).unwrap_or_default()
+        (0..).map(|_| some_id(random)).take(100).find(|id| !model.things.contains_key(id)).unwrap_or_default()
     });
     let body = json!({ "id": id.to_string(), "label": label, "slug": slug, "count": count });
-    let version = model.get(&id).map_or(1, |thing| thing.version + 1);
-    model.insert(id, Thing { version, label, slug: Some(slug), count: Some(count) });
+    let version = model.things.get(&id).map_or(1, |thing| thing.version + 1);
+    model.set(id, Thing { version, label, slug: Some(slug), count: Some(count) });
     (body, holder.is_none())
 }
 
-fn upsert(api: &Api, random: &mut Random, model: &mut BTreeMap<Uuid, Thing>, context: &str) {
+fn upsert(api: &Api, random: &mut Random, model: &mut Model, context: &str) {
     let (body, created) = upserted(random, model);
     let answer = api.send("POST", "things?on_conflict=slug", Some(&body), None);
     assert_eq!(answer.status().as_u16(), if created { 201 } else { 200 }, "{context}: {body}");
 }
 
 /// An increment, an upsert and a delete: all of them, or with the status of the first that fails none.
-fn batch(api: &Api, random: &mut Random, model: &mut BTreeMap<Uuid, Thing>, context: &str) {
+fn batch(api: &Api, random: &mut Random, model: &mut Model, context: &str) {
     let (id, gone, by) = (some_id(random), some_id(random), i64::try_from(random.below(11)).unwrap() - 7);
     let mut next = model.clone();
-    let mut expected = match next.get_mut(&id) {
+    let mut expected = match next.things.get(&id).cloned() {
         None => 404,
         Some(thing) => match thing.count.map(|count| count + by) {
             Some(sum) if sum >= -5 => {
-                *thing = Thing { count: Some(sum), version: thing.version + 1, ..thing.clone() };
+                next.set(id, Thing { count: Some(sum), version: thing.version + 1, ..thing });
                 200
             }
             _ => 422,
         },
     };
     let (data, _) = upserted(random, &mut next);
-    if next.remove(&gone).is_none() && expected == 200 {
+    if !next.remove(gone) && expected == 200 {
         expected = 404;
     }
     let operations = json!({ "operations": [
@@ -204,12 +238,14 @@ fn batch(api: &Api, random: &mut Random, model: &mut BTreeMap<Uuid, Thing>, cont
 }
 
 /// A change or the end of all records with a count in a range, unless they are more than expected.
-fn bulk(api: &Api, random: &mut Random, model: &mut BTreeMap<Uuid, Thing>, context: &str) {
+fn bulk(api: &Api, random: &mut Random, model: &mut Model, context: &str) {
     let least = i64::try_from(random.below(20)).unwrap();
     let most = least + 1;
     let range = least..=most;
     let passes = |thing: &Thing| thing.count.is_some_and(|count| range.contains(&count));
-    let number = model.values().filter(|thing| passes(thing)).count();
+    let passing: Vec<(Uuid, Thing)> =
+        model.things.iter().filter(|(_, thing)| passes(thing)).map(|(id, thing)| (*id, thing.clone())).collect();
+    let number = passing.len();
     let path = format!("things?count__gte={least}&count__lte={most}&max_affected=3");
     let label = format!("bulk {least}");
     let deletes = random.below(4) == 0;
@@ -223,14 +259,38 @@ fn bulk(api: &Api, random: &mut Random, model: &mut BTreeMap<Uuid, Thing>, conte
     }
     let body: Value = answer.json().unwrap();
     assert_eq!(body["data"]["affected"], json!(number), "{context}: {path}");
-    if deletes {
-        model.retain(|_, thing| !passes(thing));
+    for (id, thing) in passing {
+        match deletes {
+            true => _ = model.remove(id),
+            false => model.set(id, Thing { label: label.clone(), version: thing.version + 1, ..thing }),
+        }
+    }
+}
+
+/// The earlier versions of one record, newest first and as many as are kept, equal the model's.
+fn compare_history(api: &Api, id: Uuid, model: &Model, context: &str) {
+    let answer = api.send("GET", &format!("things/{id}/history"), None, None);
+    let status = answer.status().as_u16();
+    let all = model.earlier.get(&id).map_or(&[][..], Vec::as_slice);
+    if all.is_empty() && !model.things.contains_key(&id) {
+        assert_eq!(status, 404, "{context}: {id}");
         return;
     }
-    for thing in model.values_mut().filter(|thing| passes(thing)) {
-        thing.label.clone_from(&label);
-        thing.version += 1;
-    }
+    let body: Value = answer.json().unwrap();
+    let read = |one: &Value| {
+        let record = &one["record"];
+        assert_eq!(one["version"], record["version"], "{context}: {one}");
+        let thing = Thing {
+            version: one["version"].as_i64().unwrap(),
+            label: record["label"].as_str().unwrap().to_owned(),
+            slug: record["slug"].as_str().map(str::to_owned),
+            count: record["count"].as_i64(),
+        };
+        (one["change"].as_str().unwrap().to_owned(), thing)
+    };
+    let found: Vec<(String, Thing)> = body["data"].as_array().unwrap().iter().map(read).collect();
+    let kept = all.iter().rev().take(KEEP).map(|(change, thing)| ((*change).to_owned(), thing.clone()));
+    assert_eq!(found, kept.collect::<Vec<_>>(), "{context}: {id}");
 }
 
 /// A filtered, sorted walk over everything equals the model's.

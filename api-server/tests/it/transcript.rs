@@ -79,7 +79,7 @@ fn walk(client: &Client, base: &str, request: &Request, index: usize, out: &mut 
         let body = send(client, base, &one, index).text().unwrap();
         let json: serde_json::Value = serde_json::from_str(&body).unwrap();
         let data = json["data"].as_array().unwrap_or_else(|| panic!("no page: {body}"));
-        writeln!(out, "{}", data.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")).unwrap();
+        writeln!(out, "{}", data.iter().map(|one| mask(&one.to_string())).collect::<Vec<_>>().join(" ")).unwrap();
         let Some(next) = json["meta"]["next_cursor"].as_str() else { break };
         path = format!("{}&cursor={next}", request.path);
     }
@@ -139,6 +139,7 @@ fn parse(text: &str) -> Vec<Request> {
 fn mask(text: &str) -> String {
     let text = mask_after(text, "\"created_at\":\"", '"');
     let text = mask_after(&text, "\"updated_at\":\"", '"');
+    let text = mask_after(&text, "\"changed_at\":\"", '"');
     let text = mask_after(&text, "\"stamp\":\"", '"');
     let Some((version, rest)) = text.strip_prefix('"').and_then(|tag| tag.split_once('-')) else { return text };
     let is_tag = version.bytes().all(|byte| byte.is_ascii_digit()) && rest.ends_with('"');

@@ -25,7 +25,7 @@ pub use names::RESERVED;
 pub use structure::API_VERSION;
 
 /// Where later versions bring something.
-const LATER: [&str; 4] = ["/spec/cache", "/spec/history", "/spec/audit", "/spec/search"];
+const LATER: [&str; 3] = ["/spec/cache", "/spec/audit", "/spec/search"];
 
 /// A Collection document as JSON: `apiVersion`, `kind`, `metadata`, `spec`.
 #[derive(Clone, Debug)]

@@ -1,9 +1,10 @@
-//! Search and aggregate: questions about a collection beside its list.
+//! Search, aggregate and history: questions about a collection and its records beside its list.
 //!
 //! Called by the operations of a collection. A search answers with the page of a list.
 
 use utoipa::openapi::path::OperationBuilder;
 
+use super::super::errors;
 use super::{ALWAYS, BODY, answer, body, fail, forbidden, operation};
 use crate::openapi::{View, parameters};
 
@@ -30,5 +31,21 @@ pub fn aggregate(view: &View<'_>) -> OperationBuilder {
         .parameters(Some(parameters::aggregate(view)))
         .response("200", answer("One element, or with `group` one for each group.", "Aggregates", view).build());
     let operation = fail(operation, &ALWAYS, &[409, 422]);
+    fail(operation, &forbidden(view, &[rules], false), &[])
+}
+
+/// `GET /api/v1/{collection}/{id}/history`
+pub fn history(view: &View<'_>, keep: u32) -> OperationBuilder {
+    let rules = &view.collection.access.read;
+    let description = format!(
+        "Up to {keep} versions that changes and a delete have ended. Whoever may read the record as it is now may read them; \
+         when it is gone, admin alone."
+    );
+    let page = answer("One page, newest first.", "History", view).header_ref("Link", errors::header("Link"));
+    let operation = operation(view, format!("get{}History", view.singular().one), "Get earlier versions of", &[rules])
+        .description(Some(description))
+        .parameters(Some(parameters::history(view)))
+        .response("200", page.build());
+    let operation = fail(operation, &ALWAYS, &[404]);
     fail(operation, &forbidden(view, &[rules], false), &[])
 }

@@ -117,7 +117,7 @@ fn carry_out(conn: &mut Conn, ctx: &Ctx, schema: &Arc<Schema>, effects: &Effects
     conn.defer_references()?;
     for (name, id) in &effects.delete {
         if let Some(collection) = schema.get(name) {
-            records::delete(conn, collection, *id)?;
+            records::delete(conn, collection, *id, ctx.now)?;
         }
     }
     for ((name, id), fields) in effects.set_null.iter().filter(|(row, _)| !effects.delete.contains(row)) {

@@ -114,7 +114,7 @@ impl Step<'_> {
         // the database still refuses what another transaction has taken in between.
         let taken = conflict::explain(conn, target, record, path, Some(stored))?;
         match taken.is_empty() {
-            true => Ok(records::update(conn, &target.collection, id_of(record), &changed).map(drop)?),
+            true => Ok(records::update(conn, &target.collection, stored, &changed, ctx.now).map(drop)?),
             false => Err(conflict::refusal(taken)),
         }
     }

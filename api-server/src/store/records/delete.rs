@@ -1,20 +1,30 @@
-//! Deletes of one record, and the records that refer to it: what becomes of those is the service's to say.
+//! Deletes of one record, and the records that refer to it: what becomes of those is the service's to say. The last version
+//! is kept, where the collection keeps a history.
 
 use mainstay_crds::Value;
 use mainstay_crds::schema::{Collection, ID};
 use mainstay_crds::sql::Sql;
 use uuid::Uuid;
 
-use super::{column_type, from, push_column, push_limit, push_lock, push_one_of, query_ids};
+use super::history::{self, Change};
+use super::{column_type, from, push_column, push_limit, push_lock, push_one_of, query_ids, query_records};
 use crate::store::conn::Conn;
 use crate::store::error::Error;
 
-/// Deletes a record; false when there is none. One that is referred to is [`Error::ForeignKey`].
-pub fn delete(conn: &mut Conn, collection: &Collection, id: Uuid) -> Result<bool, Error> {
+/// Deletes a record at the time `now`; false when there is none. One that is referred to is [`Error::ForeignKey`].
+pub fn delete(conn: &mut Conn, collection: &Collection, id: Uuid, now: i64) -> Result<bool, Error> {
     let mut sql = Sql::new();
     sql.push("DELETE FROM ").ident(&collection.table).push(" WHERE id = ");
     sql.bind(column_type(collection, ID), Value::Uuid(id));
-    Ok(conn.execute(sql)? == 1)
+    if collection.history.is_none() {
+        return Ok(conn.execute(sql)? == 1);
+    }
+    for (index, field) in collection.fields.iter().enumerate() {
+        sql.push(if index == 0 { " RETURNING " } else { ", " }).ident(&field.column);
+    }
+    let Some(last) = query_records(conn, collection, sql, false)?.pop() else { return Ok(false) };
+    history::keep(conn, collection, &last, Change::Delete, now)?;
+    Ok(true)
 }
 
 /// The ids of at most `limit` records of `collection` whose reference `field` names one of `ids`, in their order.

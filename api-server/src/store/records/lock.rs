@@ -10,7 +10,7 @@ use mainstay_crds::sql::{Dialect, Sql};
 use uuid::Uuid;
 
 use super::select::push_select;
-use super::{column_type, push_column, push_filter, push_limit, push_lock, push_one_of, query_ids};
+use super::{push_column, push_filter, push_limit, push_lock, push_one_of, query_ids, query_records};
 use crate::store::conn::Conn;
 use crate::store::error::Error;
 
@@ -46,11 +46,5 @@ pub fn select_locked(
     push_column(collection, ID, sql.push(" ORDER BY "));
     push_limit(u64::from(limit), dialect, &mut sql);
     push_lock(true, dialect, &mut sql);
-    let mut records = Vec::new();
-    conn.query_varying(sql, |row| {
-        let values = all.iter().map(|position| row.value(*position, column_type(collection, *position)));
-        records.push(values.collect::<Result<Vec<_>, _>>()?);
-        Ok(())
-    })?;
-    Ok(records)
+    query_records(conn, collection, sql, true)
 }

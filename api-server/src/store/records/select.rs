@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::{
     ALIAS, column_type, from, push_column, push_filter, push_id, push_limit, push_lock, push_one_of, query_ids,
+    query_records,
 };
 use crate::store::conn::Conn;
 use crate::store::error::Error;
@@ -262,13 +263,7 @@ pub fn select_record(
     push_select(collection, &all, &mut sql);
     push_id(collection, id, sql.push(" WHERE "));
     push_lock(lock, conn.dialect(), &mut sql);
-    let mut record = None;
-    conn.query(sql, |row| {
-        let values = all.iter().map(|position| row.value(*position, column_type(collection, *position)));
-        record = Some(values.collect::<Result<Vec<_>, _>>()?);
-        Ok(())
-    })?;
-    Ok(record)
+    Ok(query_records(conn, collection, sql, false)?.pop())
 }
 
 /// Which of these ids exist and satisfy the filter.

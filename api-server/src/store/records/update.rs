@@ -1,20 +1,24 @@
-//! Changes of one record. Which fields change, and the new version, is the service's to say.
+//! Changes of one record. Which fields change, and the new version, is the service's to say; that the earlier version is
+//! kept, where the collection does so, is not left to it.
 
 use mainstay_crds::Value;
 use mainstay_crds::schema::{Collection, ID, UPDATED_AT};
 use mainstay_crds::sql::Sql;
 use uuid::Uuid;
 
-use super::column_type;
+use super::history::{self, Change};
+use super::{column_type, select_record};
 use crate::store::conn::Conn;
 use crate::store::error::Error;
 
-/// Sets fields of a record by their positions; false when there is no such record. A taken key is [`Error::Unique`].
+/// Sets fields of the locked record `stored` by their positions, at the time `now`; false when there is no such record. A
+/// taken key is [`Error::Unique`].
 pub fn update(
     conn: &mut Conn,
     collection: &Collection,
-    id: Uuid,
+    stored: &[Value<'static>],
     changed: &[(usize, Value<'static>)],
+    now: i64,
 ) -> Result<bool, Error> {
     let mut sql = Sql::new();
     sql.push("UPDATE ").ident(&collection.table).push(" SET ");
@@ -24,9 +28,13 @@ pub fn update(
         sql.push(std::mem::replace(&mut between, ", ")).ident(&field.column).push(" = ");
         sql.bind(field.kind.column(), value.clone());
     }
-    sql.push(" WHERE id = ").bind(column_type(collection, ID), Value::Uuid(id));
+    sql.push(" WHERE id = ").bind(column_type(collection, ID), stored.get(ID).cloned().unwrap_or(Value::Null));
     // Which fields a patch names is up to the request.
-    Ok(conn.execute_varying(sql)? == 1)
+    let found = conn.execute_varying(sql)? == 1;
+    if found {
+        history::keep(conn, collection, stored, Change::Update, now)?;
+    }
+    Ok(found)
 }
 
 /// Sets references of a record to null, as a change of its own: the version rises.
@@ -37,6 +45,11 @@ pub fn set_null(
     references: &[usize],
     now: i64,
 ) -> Result<bool, Error> {
+    // The statement itself needs nothing of what was there, and cannot tell it on both databases.
+    let stored = match collection.history {
+        Some(_) => select_record(conn, collection, id, false)?,
+        None => None,
+    };
     let mut sql = Sql::new();
     sql.push("UPDATE ").ident(&collection.table).push(" SET version = version + 1, updated_at = ");
     sql.bind(column_type(collection, UPDATED_AT), Value::Timestamp(now));
@@ -44,5 +57,9 @@ pub fn set_null(
         sql.push(", ").ident(&field.column).push(" = NULL");
     }
     sql.push(" WHERE id = ").bind(column_type(collection, ID), Value::Uuid(id));
-    Ok(conn.execute(sql)? == 1)
+    let found = conn.execute(sql)? == 1;
+    if let Some(stored) = stored.filter(|_| found) {
+        history::keep(conn, collection, &stored, Change::Update, now)?;
+    }
+    Ok(found)
 }

@@ -143,9 +143,10 @@ async fn broken_rules_are_told_apart() {
         assert_eq!(taken.await.unwrap(), [None, Some(Uuid::from_u128(1))]);
         for (field, value) in [(4, text("ANN@x")), (5, text("A"))] {
             let collection = Arc::clone(people);
-            let id = Uuid::from_u128(2);
+            let stored = [Value::Uuid(Uuid::from_u128(2))];
             let done =
-                write(store, move |conn| records::update(conn, &collection, id, &[(field, value.clone())])).await;
+                write(store, move |conn| records::update(conn, &collection, &stored, &[(field, value.clone())], 0))
+                    .await;
             let Err(Error::Unique { constraint, columns }) = done else { panic!("{done:?}") };
             let key = people.unique.iter().find(|key| key.fields == [field]).unwrap();
             let named = constraint.as_ref().is_some_and(|name| *name == key.name);
@@ -154,7 +155,7 @@ async fn broken_rules_are_told_apart() {
         let missing = insert(store, people, person(4, "d@x", "D", Value::Uuid(Uuid::from_u128(99)))).await;
         assert!(matches!(missing, Err(Error::ForeignKey { .. })), "{missing:?}");
         let collection = Arc::clone(people);
-        let referred = write(store, move |conn| records::delete(conn, &collection, Uuid::from_u128(1))).await;
+        let referred = write(store, move |conn| records::delete(conn, &collection, Uuid::from_u128(1), 0)).await;
         assert!(matches!(referred, Err(Error::ForeignKey { .. })), "{referred:?}");
         let collection = Arc::clone(people);
         let found = read(store, move |conn| {

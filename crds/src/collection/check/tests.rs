@@ -61,6 +61,7 @@ fn markets() -> Document {
                 "create": [{ "roles": ["user"] }],
                 "update": [{ "roles": ["user"], "where": { "creator": "$auth.id" } }],
             },
+            "history": { "keep": 20 },
             "requirePrecondition": false,
             "deletionPolicy": "Retain",
         }),
@@ -88,7 +89,8 @@ fn the_documented_example_is_right() {
     assert_eq!(indexes, [vec![(6, false), (2, true)], vec![(10, false)]]);
     assert_eq!((markets.checks.len(), markets.access.read.len(), markets.access.delete.len()), (1, 1, 0));
     assert_eq!(markets.fields[8].default, Some(crate::schema::DefaultValue::Now));
-    assert_eq!(markets.spec.fields.len(), 9);
+    assert_eq!((markets.spec.fields.len(), markets.history), (9, Some(20)));
+    assert_eq!(schema.get("users").unwrap().history, None);
 }
 
 #[test]
@@ -219,16 +221,19 @@ fn one_mistake_is_one_problem() {
 
 #[test]
 fn keys_are_judged_by_structure() {
-    let cases: [(Json, &[&str]); 9] = [
+    let cases: [(Json, &[&str]); 14] = [
         (
-            json!({ "cache": { "ttl": "30s" }, "history": {}, "audit": true, "search": {} }),
-            &[
-                "/spec/audit not_supported",
-                "/spec/cache not_supported",
-                "/spec/history not_supported",
-                "/spec/search not_supported",
-            ],
+            json!({ "cache": { "ttl": "30s" }, "audit": true, "search": {} }),
+            &["/spec/audit not_supported", "/spec/cache not_supported", "/spec/search not_supported"],
         ),
+        (json!({ "history": {} }), &["/spec/history required"]),
+        (json!({ "history": { "keep": 0 } }), &["/spec/history/keep out_of_range"]),
+        (json!({ "history": { "keep": 1001 } }), &["/spec/history/keep out_of_range"]),
+        (
+            json!({ "history": { "keep": 1.5, "keeps": 2 } }),
+            &["/spec/history/keep out_of_range", "/spec/history/keeps unknown_key"],
+        ),
+        (json!({ "history": true }), &["/spec/history wrong_type"]),
         (
             json!({ "feilds": [{ "name": "a", "type": "txt" }] }),
             &["/spec/feilds unknown_key", "/spec/fields/0/type unknown_kind"],

@@ -250,6 +250,11 @@ fn drop_reference(table: &str, one: &Retained) -> String {
     format!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {name}", ident(table))
 }
 
+/// The earlier versions of a collection's records go with their table, also those of a time when it kept them.
+pub(super) fn forget(collection: &str) -> String {
+    format!("DELETE FROM mainstay_history WHERE collection = '{collection}'")
+}
+
 /// The contract steps of collections that are declared no longer.
 pub(super) fn tables(removed: &[Removed], steps: &mut Vec<Step>) {
     for one in removed.iter().filter(|one| one.fate == Fate::Release) {
@@ -264,7 +269,8 @@ pub(super) fn tables(removed: &[Removed], steps: &mut Vec<Step>) {
     }
     let dropped: Vec<&Removed> = removed.iter().filter(|one| one.fate == Fate::Drop).collect();
     for (position, one) in dropped.iter().enumerate() {
-        let (mut postgres, mut sqlite) = (Vec::new(), Vec::new());
+        // Before the table's lock, which stops everybody.
+        let (mut postgres, mut sqlite) = (vec![forget(&one.name)], vec![forget(&one.name)]);
         if position == 0 {
             // They may refer to each other in a circle.
             let references = |one: &&Removed| {

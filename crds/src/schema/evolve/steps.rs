@@ -75,8 +75,9 @@ pub(super) fn sql(up: Vec<String>, down: Vec<String>) -> StepSql {
 
 fn table(collection: &Collection, schema: &Schema) -> Step {
     let [postgres, sqlite] = [Dialect::Postgres, Dialect::Sqlite].map(|dialect| {
-        let down = format!("DROP TABLE {}", ident(&collection.table));
-        sql(vec![create_table(collection, schema, dialect)], vec![down])
+        let kept = collection.history.map(|_| removal::forget(collection.name.as_str()));
+        let down = kept.into_iter().chain([format!("DROP TABLE {}", ident(&collection.table))]);
+        sql(vec![create_table(collection, schema, dialect)], down.collect())
     });
     step(format!("{CREATE_TABLE} {}", collection.name), collection.name.as_str(), postgres, sqlite)
 }

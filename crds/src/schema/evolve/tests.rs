@@ -99,6 +99,7 @@ fn settings_raise_the_revision_without_a_step() {
         with_field("creator", json!({ "onDelete": "cascade" })),
         with_field("status", json!({ "values": ["closed", "open"] })),
         with_field("opens_at", json!({ "default": "$now" })),
+        markets(json!({ "history": { "keep": 20 } })),
     ];
     let mut hashes = Vec::new();
     for schema in cases {
@@ -110,7 +111,12 @@ fn settings_raise_the_revision_without_a_step() {
     }
     hashes.sort();
     hashes.dedup();
-    assert_eq!(hashes.len(), 6);
+    assert_eq!(hashes.len(), 7);
+    let with = applied(&markets(json!({ "history": { "keep": 20 } })));
+    for other in [json!({}), json!({ "history": { "keep": 1 } })] {
+        let evolution = evolve(&with, &markets(other)).unwrap();
+        assert_eq!((evolution.plan.to_revision, evolution.plan.steps.len()), (2, 0));
+    }
 }
 
 #[test]

@@ -163,6 +163,10 @@ fn a_removed_collection_is_retained_or_dropped_and_returns() {
         let first = way(&Stored::default(), &with).stored;
         let without = way(&first, &declared(std::slice::from_ref(&plain)));
         assert_eq!(effects(&without.plan), [contract]);
+        for sql in [&without.plan.steps[0].postgres, &without.plan.steps[0].sqlite] {
+            let forgets = sql.up.contains(&"DELETE FROM mainstay_history WHERE collection = 'orders'".to_owned());
+            assert_eq!(forgets, policy == "Delete", "{:?}", sql.up);
+        }
         assert_eq!(without.stored.get("orders"), None);
         assert_eq!(without.stored.removed.len(), 1);
         let done = without.stored.contracted();
