@@ -10,7 +10,7 @@ import uuid
 import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.core.parameters import ParameterLocation
-from schemathesis.openapi.checks import RejectedPositiveData
+from schemathesis.openapi.checks import RejectedPositiveData, UseAfterFree
 
 LONGEST_URL = 8 * 1024  # the default of --limits-url
 PRECONDITIONS = ("If-Match", "If-None-Match")
@@ -73,6 +73,9 @@ def sayable(case):
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
     """Whether a failure counts."""
+    # The past of a record outlives it, for admin, whose key the requests bear.
+    if isinstance(failure, UseAfterFree):
+        return not case.path.endswith("/history")
     if not isinstance(failure, (RejectedPositiveData, AcceptedNegativeData)):
         return True
     # Parameters that are short enough each make a URL that is longer than the server takes.

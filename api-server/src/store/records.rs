@@ -22,7 +22,7 @@ mod select;
 mod update;
 
 pub use delete::{delete, referrers};
-pub use history::{Earlier, earlier};
+pub use history::{Earlier, Lives, earlier};
 pub use insert::{holder, insert, insert_many, insert_sql};
 pub use lock::{lock, select_locked};
 pub use select::{Rows, Select, count, exists_where, select, select_record};

@@ -23,6 +23,7 @@ mod connections;
 mod conversions;
 mod evolution;
 mod filters;
+mod history;
 mod idempotency;
 mod instances;
 mod keyset;

@@ -1,7 +1,7 @@
 //! Earlier versions of one record, newest first, where its collection keeps them.
 //!
 //! They are written by the store, with the changes that end them. They are read by whoever may read the record as it is now;
-//! when it is gone, by admin.
+//! those of a record that is gone by admin alone, also when its id is used again.
 
 use mainstay_crds::field::timestamp::write_rfc3339;
 use mainstay_crds::schema::Collection;
@@ -11,7 +11,7 @@ use super::read::Listed;
 use super::{Target, Tx, parse_id, visible};
 use crate::query;
 use crate::service::{Ctx, Error, Service};
-use crate::store::records::{Earlier, Rows, earlier, exists_where};
+use crate::store::records::{Earlier, Lives, Rows, earlier, exists_where};
 
 /// `GET /api/v1/{collection}/{id}/history`.
 ///
@@ -27,15 +27,15 @@ pub async fn history(service: &Service, ctx: &Ctx, name: &str, id: &str, raw: &s
     let (limit, before, admin) = (asked.limit, asked.before, ctx.caller.is_admin());
     let Target { schema, collection } = target.clone();
     let read = service.read(move |conn| -> Tx<Vec<Earlier>> {
+        let lives = if admin { Lives::All } else { Lives::Current(&schema, readable.as_ref()) };
         // One more than asked for tells whether there are more.
-        let found = earlier(conn, &collection, id, before, limit + 1)?;
-        // Asked last: what is answered is what the caller might read when it had been read.
-        let is_there = !exists_where(conn, &collection, &schema, &[id], readable.as_ref())?.is_empty();
-        let is_known = admin && (before.is_some() || !found.is_empty());
-        match is_there || is_known {
-            true => Ok(found),
-            false => Err(Error::no_record(collection.name.as_str()).into()),
+        let found = earlier(conn, &collection, id, &lives, before, limit + 1)?;
+        // A record may be there without a past, and a past end where a page does.
+        let is_known = !found.is_empty() || admin && before.is_some();
+        if is_known || !exists_where(conn, &collection, &schema, &[id], readable.as_ref())?.is_empty() {
+            return Ok(found);
         }
+        Err(Error::no_record(collection.name.as_str()).into())
     });
     let mut found = read.await?;
     let has_more = found.len() > limit as usize;

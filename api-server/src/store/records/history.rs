@@ -4,13 +4,14 @@
 //! columns of its fields, which outlive renames. Values that are never answered are not in it.
 
 use mainstay_crds::Value;
+use mainstay_crds::filter::Filter;
 use mainstay_crds::json::{canonical, write_string};
-use mainstay_crds::schema::{Collection, Field, ID, VERSION};
+use mainstay_crds::schema::{Collection, Field, ID, Schema, VERSION};
 use mainstay_crds::sql::{ColumnType, Dialect, Sql};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::push_limit;
+use super::{from, push_filter, push_id, push_limit};
 use crate::store::conn::Conn;
 use crate::store::error::Error;
 
@@ -101,11 +102,21 @@ fn trim(conn: &mut Conn, collection: &Collection, id: &Value<'static>, keep: u32
     conn.execute(sql).map(drop)
 }
 
-/// At most `limit` earlier versions of a record, newest first: all, or those before a number.
+/// Of which records that an id has named.
+pub enum Lives<'a> {
+    /// All that there were.
+    All,
+    /// The one that is there, while it satisfies the bound filter. An id may be taken again by somebody who was never to see
+    /// what it named before.
+    Current(&'a Schema, Option<&'a Filter>),
+}
+
+/// At most `limit` earlier versions of a record, newest first, and with `before` only those of lower numbers.
 pub fn earlier(
     conn: &mut Conn,
     collection: &Collection,
     id: Uuid,
+    lives: &Lives<'_>,
     before: Option<i64>,
     limit: u32,
 ) -> Result<Vec<Earlier>, Error> {
@@ -113,12 +124,23 @@ pub fn earlier(
     let mut sql = Sql::new();
     sql.push("SELECT number, version, change, changed_at, fields FROM mainstay_history");
     push_record(collection, &Value::Uuid(id), &mut sql);
+    if let Lives::Current(schema, rule) = lives {
+        // In the same statement, so that it is true of what is answered.
+        from(collection, sql.push(" AND EXISTS (SELECT 1"));
+        push_id(collection, id, sql.push(" WHERE "));
+        if let Some(rule) = rule {
+            push_filter(rule, collection, schema, dialect, sql.push(" AND "));
+        }
+        sql.push(") AND number > (SELECT coalesce(max(number), 0) FROM mainstay_history");
+        push_record(collection, &Value::Uuid(id), &mut sql);
+        sql.push(" AND change = 'delete')");
+    }
     if let Some(before) = before {
         sql.push(" AND number < ").bind(ColumnType::Integer, Value::Integer(before));
     }
     push_limit(u64::from(limit), dialect, sql.push(" ORDER BY number DESC"));
     let mut found = Vec::new();
-    conn.query(sql, |row| {
+    conn.query_varying(sql, |row| {
         let integer =
             |index| row.with(index, ColumnType::Integer, |value| if let Value::Integer(n) = value { n } else { 0 });
         let (number, version) = (integer(0)?, integer(1)?);
