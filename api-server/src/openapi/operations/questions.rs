@@ -38,8 +38,8 @@ pub fn aggregate(view: &View<'_>) -> OperationBuilder {
 pub fn history(view: &View<'_>, keep: u32) -> OperationBuilder {
     let rules = &view.collection.access.read;
     let description = format!(
-        "Up to {keep} versions that changes and a delete have ended. Whoever may read the record as it is now may read them; \
-         those of one that is gone, admin alone."
+        "At most {keep} earlier versions, each with what ended it. Whoever may read the record as it is now may read them; those \
+         of one that is gone, admin alone."
     );
     let page = answer("One page, newest first.", "History", view).header_ref("Link", errors::header("Link"));
     let operation = operation(view, format!("get{}History", view.singular().one), "Get earlier versions of", &[rules])

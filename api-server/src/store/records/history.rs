@@ -186,3 +186,47 @@ fn text(value: Value<'_>) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mainstay_crds::collection::check;
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::tests::document;
+
+    #[test]
+    fn a_value_is_shown_while_its_column_has_its_type() {
+        let fields = json!([
+            { "name": "text", "type": "text", "maxLength": 2 }, { "name": "integer", "type": "integer", "maximum": 1 },
+            { "name": "number", "type": "number" }, { "name": "boolean", "type": "boolean" },
+            { "name": "list", "type": "list", "items": "text", "maxItems": 1 }, { "name": "json", "type": "json" },
+        ]);
+        let schema = check(&[document("things", json!({ "history": { "keep": 1 }, "fields": fields }))]).unwrap();
+        let things = schema.get("things").unwrap();
+        let shown = |field: &str, stored: Json| {
+            let fields = Map::from_iter([(field.to_owned(), stored)]);
+            let version = Earlier { number: 1, version: 1, change: "update".to_owned(), changed_at: 0, fields };
+            version.value(&things.fields[things.position(field).unwrap()])
+        };
+        for (field, stored, expected) in [
+            ("text", json!("longer than today"), Some("\"longer than today\"")),
+            ("text", json!(1), None),
+            ("text", Json::Null, Some("null")),
+            ("integer", json!(2), Some("2")),
+            ("integer", json!(1.5), None),
+            ("number", json!(1e21), Some("1e+21")),
+            ("number", json!("1"), None),
+            ("boolean", json!(true), Some("true")),
+            ("boolean", json!([]), None),
+            ("list", json!(["a", "b"]), Some("[\"a\",\"b\"]")),
+            ("list", json!("a"), None),
+            ("json", json!("{\"a\":[]}"), Some("{\"a\":[]}")),
+            ("json", json!({}), None),
+        ] {
+            assert_eq!(shown(field, stored.clone()).as_deref(), expected, "{field} {stored}");
+        }
+        let nothing = Earlier { number: 1, version: 1, change: String::new(), changed_at: 0, fields: Map::new() };
+        assert_eq!(nothing.value(&things.fields[ID]), None);
+    }
+}
