@@ -6,6 +6,8 @@ CREATE TABLE mainstay_history (
   record uuid NOT NULL,
   -- Counts on, from 1, when an id is used again; `version` begins anew then.
   number bigint NOT NULL,
+  -- Tells apart what an id has named, as entity tags do.
+  created_at timestamptz NOT NULL,
   version bigint NOT NULL,
   -- What ended it, and when.
   change text COLLATE "C" NOT NULL CHECK (change IN ('update', 'delete')),

@@ -6,6 +6,8 @@ CREATE TABLE mainstay_history (
   record TEXT NOT NULL,
   -- Counts on, from 1, when an id is used again; `version` begins anew then.
   number INTEGER NOT NULL,
+  -- Tells apart what an id has named, as entity tags do.
+  created_at TEXT NOT NULL,
   version INTEGER NOT NULL,
   -- What ended it, and when.
   change TEXT NOT NULL CHECK (change IN ('update', 'delete')),

@@ -6,12 +6,12 @@
 use mainstay_crds::Value;
 use mainstay_crds::filter::Filter;
 use mainstay_crds::json::{canonical, write_string};
-use mainstay_crds::schema::{Collection, Field, ID, Schema, VERSION};
+use mainstay_crds::schema::{CREATED_AT, Collection, Field, ID, Schema, VERSION};
 use mainstay_crds::sql::{ColumnType, Dialect, Sql};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::{from, push_filter, push_id, push_limit};
+use super::{from, push_column, push_filter, push_id, push_limit};
 use crate::store::conn::Conn;
 use crate::store::error::Error;
 
@@ -76,10 +76,12 @@ pub(super) fn keep(
         sql.push(" AND number <= next - ").bind(ColumnType::Integer, Value::Integer(i64::from(keep)));
     }
     sql.push(
-        ") INSERT INTO mainstay_history (collection, record, number, version, change, changed_at, fields) SELECT ",
+        ") INSERT INTO mainstay_history \
+         (collection, record, number, created_at, version, change, changed_at, fields) SELECT ",
     );
     sql.bind(ColumnType::Text, Value::from(collection.name.to_string())).push(", ");
     sql.bind(ColumnType::Uuid, id.clone()).push(", next, ");
+    sql.bind(ColumnType::Timestamp, record.get(CREATED_AT).cloned().unwrap_or(Value::Null)).push(", ");
     sql.bind(ColumnType::Integer, record.get(VERSION).cloned().unwrap_or(Value::Null));
     sql.push(match change {
         Change::Update => ", 'update', ",
@@ -128,12 +130,12 @@ pub fn earlier(
         // In the same statement, so that it is true of what is answered.
         from(collection, sql.push(" AND EXISTS (SELECT 1"));
         push_id(collection, id, sql.push(" WHERE "));
+        push_column(collection, CREATED_AT, sql.push(" AND "));
+        sql.push(" = mainstay_history.created_at");
         if let Some(rule) = rule {
             push_filter(rule, collection, schema, dialect, sql.push(" AND "));
         }
-        sql.push(") AND number > (SELECT coalesce(max(number), 0) FROM mainstay_history");
-        push_record(collection, &Value::Uuid(id), &mut sql);
-        sql.push(" AND change = 'delete')");
+        sql.push(")");
     }
     if let Some(before) = before {
         sql.push(" AND number < ").bind(ColumnType::Integer, Value::Integer(before));
