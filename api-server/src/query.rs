@@ -24,6 +24,7 @@ pub mod upsert;
 
 pub use include::{Edge, Include};
 pub use search::search;
+use sort::Order;
 
 /// Parameters with a meaning of their own; a field of such a name is filtered by `name__eq`.
 pub const RESERVED: &[&str] =
@@ -39,6 +40,8 @@ pub struct ListQuery {
     pub filter: Option<Filter>,
     /// Complete: the id is the last key.
     pub sort: Vec<SortKey>,
+    /// Those first that answer the filter's `q` the best; then `sort`. Has no `after`.
+    pub relevance: bool,
     /// At most this many records.
     pub limit: u32,
     /// Skip this many; `None` when not asked for.
@@ -95,8 +98,9 @@ impl Context<'_> {
 pub fn list(raw: &str, context: Context<'_>) -> Result<ListQuery, Vec<Problem>> {
     let mut problems = Problems::new();
     let params = params::Params::read(raw, &mut problems);
-    let sort = params.list("sort", &mut problems, |names, problems| sort::parse(names, context, problems));
-    let sort = sort.unwrap_or_else(|| sort::by_id(false));
+    let has_q = params.has(filter::Q);
+    let order = params.list("sort", &mut problems, |names, problems| sort::order(names, context, has_q, problems));
+    let Order { keys: sort, relevance } = order.unwrap_or_default();
     let limit = params.one("limit", &mut problems, |text, problems| context.page.limit(text, problems));
     let offset = params.one("offset", &mut problems, page::offset);
     let fields = params.list("fields", &mut problems, |names, problems| fields::parse(names, context, problems));
@@ -110,12 +114,16 @@ pub fn list(raw: &str, context: Context<'_>) -> Result<ListQuery, Vec<Problem>> 
         if params.has("offset") {
             problems.hint("conflicting_parameters", "`cursor` and `offset` exclude each other", "leave out `offset`");
         }
+        if relevance {
+            sort::refuse_cursor(problems);
+            return None;
+        }
         cursor::decode(text, context.collection, &sort, fingerprint, problems)
     };
     let after = params.one("cursor", &mut problems, read_cursor);
     let limit = limit.unwrap_or(context.page.default);
     let (include, count) = (include.unwrap_or_default(), count.unwrap_or_default());
-    problems.finish(ListQuery { filter, sort, limit, offset, after, fields, include, count, fingerprint })
+    problems.finish(ListQuery { filter, sort, relevance, limit, offset, after, fields, include, count, fingerprint })
 }
 
 /// Reads the query string of a read of one record: `fields` and `include` alone.

@@ -100,6 +100,9 @@ pub struct CollectionSpec {
     /// Earlier versions of each record to keep, such as `{keep: 20}`. Absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<HistorySpec>,
+    /// Full text that `q` searches, such as `{text: [title, description], language: english}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchSpec>,
     /// When true, update and delete without If-Match are refused with 428. Absent: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_precondition: Option<bool>,
@@ -282,6 +285,19 @@ pub struct IndexSpec {
     /// Its keys in order; a leading - is descending. At most 16.
     #[schemars(transform = shape::list(16, shape::text(49)))]
     pub fields: Vec<String>,
+}
+
+/// Full text.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SearchSpec {
+    /// The fields whose words are searched: text, and lists of text. At most 16.
+    #[schemars(transform = shape::list(16, shape::text(48)))]
+    pub text: Vec<String>,
+    /// Finds words by their stems: english, french, german and fifteen more. Absent: simple, words as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::text(64))]
+    pub language: Option<String>,
 }
 
 /// A rule between fields.

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::name::Name;
 use crate::value::Value;
+use crate::words;
 
 pub mod eval;
 pub mod parse;
@@ -52,6 +53,8 @@ pub enum Filter {
         /// The condition on that collection's fields, which may name those of this one ([`Operand::Outer`]).
         filter: Box<Filter>,
     },
+    /// The record's words are what `q` asks for. Stands in conjunctions alone, where unknown is as good as false.
+    Words(words::Query),
 }
 
 /// What may be asked of a field. Which kind allows which is the kind's `operators()`.
@@ -176,6 +179,7 @@ impl Filter {
             Filter::Exists { collection, filter } => {
                 Filter::Exists { collection: collection.clone(), filter: Box::new(filter.bind(scope)?) }
             }
+            Filter::Words(query) => Filter::Words(query.clone()),
         })
     }
 
@@ -187,7 +191,7 @@ impl Filter {
             Filter::And(filters) => Filter::And(all(filters)),
             Filter::Or(filters) => Filter::Or(all(filters)),
             Filter::Not(filter) => Filter::Not(Box::new(filter.guard(rule))),
-            Filter::Test { .. } => self,
+            Filter::Test { .. } | Filter::Words(_) => self,
             Filter::Through { field, target, filter, .. } => {
                 let readable = rule(&target).map(Box::new);
                 Filter::Through { field, target, readable, filter: Box::new(filter.guard(rule)) }
@@ -199,12 +203,22 @@ impl Filter {
         }
     }
 
+    /// What is asked of the record's words, among what has to hold.
+    pub fn words(&self) -> Option<&words::Query> {
+        match self {
+            Filter::Words(query) => Some(query),
+            Filter::And(filters) => filters.iter().find_map(Filter::words),
+            _ => None,
+        }
+    }
+
     /// How many operands all its tests have: each is a value that is sent to the database.
     pub fn operands(&self) -> usize {
         match self {
             Filter::And(filters) | Filter::Or(filters) => filters.iter().map(Filter::operands).sum(),
             Filter::Not(filter) | Filter::Exists { filter, .. } => filter.operands(),
             Filter::Test { operands, .. } => operands.len(),
+            Filter::Words(_) => 1,
             Filter::Through { readable, filter, .. } => {
                 readable.as_ref().map_or(0, |readable| readable.operands()) + filter.operands()
             }

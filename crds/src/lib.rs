@@ -20,6 +20,7 @@ pub mod schema;
 mod shape;
 pub mod sql;
 pub mod value;
+pub mod words;
 
 pub use problem::{Problem, Problems};
 pub use value::Value;

@@ -48,6 +48,10 @@ pub struct Step {
     /// the plan like [`StepSql::violations`]. No SQL says a pattern or a JSON Schema on both databases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judges: Option<String>,
+    /// Gives every record of the collection its words, where it has others. The server alone knows them, so that there is
+    /// no SQL for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub indexes_words: bool,
     /// For PostgreSQL.
     pub postgres: StepSql,
     /// For SQLite.

@@ -9,6 +9,7 @@ use crate::field::Kind;
 use crate::filter::Filter;
 use crate::name::Name;
 use crate::value::Value;
+use crate::words::{Language, Words};
 
 pub mod ddl;
 pub mod evolve;
@@ -76,6 +77,8 @@ pub struct Collection {
     pub access: Access,
     /// How many earlier versions of each record are kept; `None` is none, and then no statement is spent on it.
     pub history: Option<u32>,
+    /// What `q` searches; `None` takes no `q`.
+    pub search: Option<Search>,
     /// Update and delete without `If-Match` are refused with 428.
     pub require_precondition: bool,
     /// As declared, for the applied schema.
@@ -180,6 +183,32 @@ pub struct SortKey {
     pub field: usize,
     /// From high to low.
     pub descending: bool,
+}
+
+/// The words by which records are found.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Search {
+    /// Their column. It is no field, and what belongs to it in the database is named after it.
+    pub column: String,
+    /// Positions of the fields that hold them, at least one.
+    pub fields: Vec<usize>,
+    /// How they are stemmed.
+    pub language: Language,
+}
+
+impl Search {
+    /// The words of a record.
+    pub fn words(&self, record: &[Value<'_>]) -> Words {
+        let mut texts: Vec<&str> = Vec::new();
+        for value in self.fields.iter().filter_map(|field| record.get(*field)) {
+            let items = if let Value::List(items) = value { items.as_slice() } else { std::slice::from_ref(value) };
+            texts.extend(
+                items.iter().filter_map(|item| if let Value::Text(text) = item { Some(&**text) } else { None }),
+            );
+        }
+        Words::of(texts, self.language)
+    }
 }
 
 /// A rule that no record may break: only false breaks it, unknown does not.

@@ -38,6 +38,11 @@ def before_call(context, case, kwargs):
     if "sort" in query:
         keys = query["sort"].split(",") if isinstance(query["sort"], str) else query["sort"]
         query["sort"] = ",".join({key.removeprefix("-"): key for key in keys}.values())
+    # A search by words has a word in it; its relevance is the whole order, and needs it.
+    if "q" in query:
+        query["q"] = "rain"
+    if "relevance" in query.get("sort", "").split(","):
+        query.update(sort="relevance", q="rain")
     # All lines or none, and leaving some out, exclude each other.
     if query.get("on_error") == "skip":
         query.pop("atomic", None)
@@ -65,6 +70,10 @@ def sayable(case):
         body["where"] = {"version": {"gte": 1}}
     if "sort" in body:
         body["sort"] = list({key.removeprefix("-"): key for key in body["sort"]}.values())
+    if "q" in body:
+        body["q"] = "rain"
+    if "relevance" in body.get("sort", []):
+        body.update(sort=["relevance"], q="rain")
     if "include" in body:
         body["include"] = body["include"][:3]
     return body

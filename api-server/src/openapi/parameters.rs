@@ -7,6 +7,8 @@ use mainstay_crds::field::text::NO_NUL;
 use mainstay_crds::filter::Op;
 use mainstay_crds::name::Name;
 use mainstay_crds::schema::{Collection, Field};
+use mainstay_crds::words::RELEVANCE;
+use mainstay_crds::words::query::MAX_CHARACTERS;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use utoipa::openapi::Required;
@@ -21,6 +23,10 @@ use crate::query::{Context, RESERVED, aggregate, include, upsert};
 /// Beyond this many paths only the shorter ones are listed.
 const MAX_INCLUDE_PATHS: usize = 200;
 
+/// What `q` means.
+pub const WORDS: &str = "Records that have all these words; a word stands for all of its stem, where the collection has a \
+    language. `\"tall tree\"` is a phrase of these very words, `rain*` the beginning of one, and `-rain` leaves records out. What \
+    is written without a space is a phrase.";
 /// One or more entity tags, or `*`; RFC 9110, section 13.1.
 const ENTITY_TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$"#;
 /// What base64url is written with.
@@ -29,7 +35,7 @@ pub const CURSOR: &str = "^[A-Za-z0-9_-]+$";
 /// Parameters of a list.
 pub fn list(view: &View<'_>) -> Vec<Parameter> {
     let mut parameters = all_filters(view);
-    parameters.extend(sort(view));
+    parameters.extend(sort(&sort_keys(view)));
     parameters.push(limit(view, "Most records on a page."));
     let offset = json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": MAX_OFFSET });
     parameters.push(query("offset", "Skips this many records. For more, use `cursor`.", offset));
@@ -67,7 +73,19 @@ pub fn bulk(view: &View<'_>) -> Vec<Parameter> {
 }
 
 fn all_filters(view: &View<'_>) -> Vec<Parameter> {
-    readable(view).flat_map(|field| filters(field, &[])).collect()
+    filters_beside(view, &[])
+}
+
+/// The filters of all fields, where `taken` are parameters beside those that are reserved everywhere, and `q`.
+fn filters_beside(view: &View<'_>, taken: &[&str]) -> Vec<Parameter> {
+    let filters = readable(view).flat_map(|field| filters(field, taken));
+    let words = view.collection.search.iter().map(|_| query("q", WORDS, words()));
+    filters.chain(words).collect()
+}
+
+/// What `q` may be.
+pub fn words() -> Json {
+    json!({ "type": "string", "minLength": 1, "maxLength": MAX_CHARACTERS })
 }
 
 /// `on_conflict`, where there is a unique key to name.
@@ -82,7 +100,7 @@ pub fn on_conflict(view: &View<'_>) -> Option<Parameter> {
 
 /// Parameters of an aggregate.
 pub fn aggregate(view: &View<'_>) -> Vec<Parameter> {
-    let mut parameters: Vec<Parameter> = readable(view).flat_map(|field| filters(field, &aggregate::NAMES)).collect();
+    let mut parameters = filters_beside(view, &aggregate::NAMES);
     let count = json!({ "type": "boolean", "enum": [true] });
     parameters.push(query("count", "Counts the records.", count));
     let mut fields = |name: &str, description: &str, fits: fn(&Field) -> bool| {
@@ -100,8 +118,8 @@ pub fn aggregate(view: &View<'_>) -> Vec<Parameter> {
 
 /// Parameters of an export: a list's, less its pages. A field called `format` is filtered by `format__eq`.
 pub fn export(view: &View<'_>) -> Vec<Parameter> {
-    let mut parameters: Vec<Parameter> = readable(view).flat_map(|field| filters(field, &["format"])).collect();
-    parameters.extend(sort(view));
+    let mut parameters = filters_beside(view, &["format"]);
+    parameters.extend(sort(&field_keys(view)));
     let names = names(view);
     parameters.push(set("fields", "Writes these fields alone.", &names, names.len()));
     let formats = json!({ "type": "string", "enum": ["ndjson", "csv"] });
@@ -245,17 +263,25 @@ fn operand(field: &Field, op: Op) -> Json {
     Json::Object(schema)
 }
 
-/// The keys that records may be sorted by, in both directions.
+/// The keys that a page may be sorted by: fields in both directions, and relevance where there are words to ask for.
 pub fn sort_keys(view: &View<'_>) -> Vec<String> {
+    let relevance = view.collection.search.iter().map(|_| RELEVANCE.to_owned());
+    field_keys(view).into_iter().chain(relevance).collect()
+}
+
+fn field_keys(view: &View<'_>) -> Vec<String> {
     let sortable = readable(view).filter(|field| field.kind.sortable());
     sortable.flat_map(|field| [field.name.to_string(), format!("-{}", field.name)]).collect()
 }
 
-fn sort(view: &View<'_>) -> Option<Parameter> {
-    let keys = sort_keys(view);
-    let description = "The order: fields, from high to low with `-`, each at most once. Null comes before every value. \
+fn sort(keys: &[String]) -> Option<Parameter> {
+    let by_fields = "The order: fields, from high to low with `-`, each at most once. Null comes before every value. \
         The id is always the last key.";
-    (!keys.is_empty()).then(|| set("sort", description, &keys, keys.len() / 2))
+    let by_relevance =
+        " Or `relevance` alone, with `q`: those first that answer it the best, in pages by `offset`, not by `cursor`.";
+    let is_ranked = keys.iter().any(|key| key == RELEVANCE);
+    let description = format!("{by_fields}{}", if is_ranked { by_relevance } else { "" });
+    (!keys.is_empty()).then(|| set("sort", &description, keys, keys.len() / 2))
 }
 
 /// Dotted paths of references, shorter ones first.

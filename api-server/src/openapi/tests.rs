@@ -188,6 +188,28 @@ fn filters_are_typed_and_reserved_names_win() {
 }
 
 #[test]
+fn words_are_asked_for_only_where_there_are_some() {
+    let with = |search: Json| json!({ "fields": [{ "name": "title", "type": "text" }], "search": search });
+    let document = printed(&[("notes", with(json!({ "text": ["title"] }))), ("plains", with(Json::Null))]);
+    let find = |path: &str, method: &str, name: &str| {
+        let parameters = &document["paths"][format!("/api/v1/{path}")][method]["parameters"];
+        parameters.as_array().unwrap().iter().find(|parameter| parameter["name"] == name).cloned()
+    };
+    let of_all = [("", "get"), ("", "patch"), ("", "delete"), ("/export", "get"), ("/aggregate", "get")];
+    for (path, method) in of_all {
+        let q = find(&format!("notes{path}"), method, "q").unwrap();
+        assert_eq!(q["schema"], json!({ "type": "string", "minLength": 1, "maxLength": 1000 }), "{method} {path}");
+        assert_eq!(find(&format!("plains{path}"), method, "q"), None, "{method} {path}");
+    }
+    let keys = |path: &str| find(path, "get", "sort").unwrap()["schema"]["items"]["enum"].clone();
+    let has_relevance = |keys: &Json| keys.as_array().unwrap().contains(&json!("relevance"));
+    assert!(has_relevance(&keys("notes")) && !has_relevance(&keys("notes/export")) && !has_relevance(&keys("plains")));
+    let member = |schema: &str, name: &str| document["components"]["schemas"][schema]["properties"].get(name).cloned();
+    assert!(member("NoteSearch", "q").is_some() && member("PlainSearch", "q").is_none());
+    assert!(has_relevance(&member("NoteSearch", "sort").unwrap()["items"]["enum"]));
+}
+
+#[test]
 fn the_same_schema_prints_the_same_bytes() {
     let print = || to_json(&document(&schema(&[("things", every_kind())]), Limits { default: 20, max: 200 })).unwrap();
     assert_eq!(print(), print());

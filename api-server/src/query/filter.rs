@@ -5,6 +5,7 @@
 use mainstay_crds::field::FieldKind;
 use mainstay_crds::filter::{Filter, Op, Operand};
 use mainstay_crds::name::did_you_mean;
+use mainstay_crds::words::{Query, query};
 use mainstay_crds::{Problems, Value};
 
 use super::params::{self, Params};
@@ -14,10 +15,16 @@ use super::{Context, RESERVED};
 /// can be given once.
 pub const MAX_VALUES: usize = 100;
 
-/// The conjunction of all filter parameters, which are those not `known` to mean something else; `None` without one.
+/// The parameter, and member of a search, that asks for words.
+pub const Q: &str = "q";
+
+/// The conjunction of all filter parameters, which are those not `known` to mean something else, and of `q`; `None` without
+/// one.
 pub fn parse(params: &Params, known: &[&str], context: Context<'_>, problems: &mut Problems) -> Option<Filter> {
     let mut tests: Vec<(usize, Op, Vec<Operand>)> = Vec::new();
-    for (name, text) in params.pairs().filter(|(name, _)| !known.contains(name)) {
+    let q = words(params, context, problems);
+    let is_filter = |name: &str| !known.contains(&name) && !(name == Q && context.collection.search.is_some());
+    for (name, text) in params.pairs().filter(|(name, _)| is_filter(name)) {
         params::at(name, problems, |problems| {
             let Some((field, op)) = resolve(name, context, problems) else { return };
             let Some(operands) = operands(field, op, text, context, problems) else { return };
@@ -31,16 +38,18 @@ pub fn parse(params: &Params, known: &[&str], context: Context<'_>, problems: &m
             }
         });
     }
-    let mut filters: Vec<Filter> =
-        tests.into_iter().map(|(field, op, operands)| Filter::Test { field, op, operands }).collect();
+    let tests = tests.into_iter().map(|(field, op, operands)| Filter::Test { field, op, operands });
+    let mut filters: Vec<Filter> = tests.chain(q.map(Filter::Words)).collect();
     if filters.len() > 1 { Some(Filter::And(filters)) } else { filters.pop() }
 }
 
+/// Reads `q`, where the collection is searched by words.
+pub fn words(params: &Params, context: Context<'_>, problems: &mut Problems) -> Option<Query> {
+    let search = context.collection.search.as_ref()?;
+    params.one(Q, problems, |text, problems| query::parse(text, search.language, problems))
+}
+
 fn resolve(name: &str, context: Context<'_>, problems: &mut Problems) -> Option<(usize, Op)> {
-    if name == "q" {
-        problems.add("not_supported", format!("`{name}` is not supported yet"));
-        return None;
-    }
     if RESERVED.contains(&name) {
         let field = context.collection.position(name).filter(|field| (context.visible)(context.collection, *field));
         let hint = field.map(|_| format!("filter by the field with `{name}__eq`"));

@@ -181,7 +181,8 @@ fn every_mistake_has_its_place_and_its_rule() {
         ("nope=1", "?nope", "unknown_parameter"),
         ("hidden=1", "?hidden", "unknown_parameter"),
         ("=1", "?", "unknown_parameter"),
-        ("q=x", "?q", "not_supported"),
+        ("q=x", "?q", "unknown_parameter"),
+        ("sort=relevance", "?sort", "unknown_field"),
         ("title__has=x", "?title__has", "unknown_operator"),
         ("title__like=x", "?title__like", "unknown_operator"),
         ("rank__contains=1", "?rank__contains", "unknown_operator"),
@@ -270,6 +271,63 @@ fn bulk_changes_take_filters_and_a_bound() {
         let problems = asked(raw).unwrap_err();
         assert_eq!((problems[0].path.as_str(), problems[0].code), (path, code), "{raw}");
     }
+}
+
+/// Notes whose words are asked for, with a field that is called like the parameter.
+fn of_words<T>(ask: impl Fn(Context<'_>) -> T) -> T {
+    let spec = json!({
+        "fields": [{ "name": "title", "type": "text" }, { "name": "q", "type": "text" }],
+        "search": { "text": ["title"], "language": "english" },
+    });
+    let metadata = json!({ "name": "notes" });
+    let notes =
+        json!({ "apiVersion": "mainstay.dev/v1alpha1", "kind": "Collection", "metadata": metadata, "spec": spec });
+    let schema = check(&[Document(notes)]).unwrap();
+    let context =
+        Context { collection: schema.get("notes").unwrap(), schema: &schema, visible: &|_, _| true, page: LIMITS };
+    ask(context)
+}
+
+#[test]
+fn words_are_asked_for_beside_filters_and_sorted_by_relevance() {
+    let asked = |raw: &str| of_words(|context| list(raw, context));
+    let q = |text: &str| {
+        let language = mainstay_crds::words::Language::from_name("english").unwrap();
+        Filter::Words(mainstay_crds::words::query::parse(text, language, &mut Problems::new()).unwrap())
+    };
+    assert_eq!(asked("q=rain").unwrap().filter, Some(q("rain")));
+    let both = Filter::And(vec![test(5, Op::Eq, vec![text("x")]), q("rain -tree")]);
+    assert_eq!(asked("q=rain+-tree&q__eq=x").unwrap().filter, Some(both));
+    let ranked = asked("q=rain&sort=relevance&offset=3").unwrap();
+    assert_eq!((ranked.relevance, ranked.sort, ranked.offset), (true, vec![key(ID, false)], Some(3)));
+    assert_ne!(asked("q=rain").unwrap().fingerprint, asked("q=tree").unwrap().fingerprint);
+    for (raw, path, code) in [
+        ("q=", "?q", "required"),
+        ("q=-x", "?q", "required"),
+        ("q=a&q=b", "?q", "given_twice"),
+        ("sort=relevance", "?sort", "required"),
+        ("q=a&sort=-relevance", "?sort", "not_sortable"),
+        ("q=a&sort=title,relevance", "?sort", "not_sortable"),
+        ("q=a&sort=relevance&cursor=W10", "?cursor", "conflicting_parameters"),
+    ] {
+        let problems = asked(raw).unwrap_err();
+        let found: Vec<_> = problems.iter().map(|problem| (problem.path.as_str(), problem.code)).collect();
+        assert_eq!(found, [(path, code)], "{raw}");
+    }
+    // What a search asks for is what a list asks for.
+    let body = json!({ "q": "rain", "sort": ["relevance"], "offset": 3 });
+    let searched = of_words(|context| search(&body, context)).unwrap();
+    assert_eq!(
+        ListQuery { fingerprint: 0, ..searched },
+        ListQuery { fingerprint: 0, ..asked("q=rain&sort=relevance&offset=3").unwrap() }
+    );
+    for (body, path) in
+        [(json!({ "q": 7 }), "/q"), (json!({ "q": "" }), "/q"), (json!({ "sort": ["relevance"] }), "/sort")]
+    {
+        assert_eq!(of_words(|context| search(&body, context)).unwrap_err()[0].path, path, "{body}");
+    }
+    let fingerprint = |q: &str| of_words(|context| search(&json!({ "q": q }), context)).unwrap().fingerprint;
+    assert_ne!(fingerprint("rain"), fingerprint("tree"));
 }
 
 fn searched(body: &serde_json::Value) -> Result<ListQuery, Vec<Problem>> {

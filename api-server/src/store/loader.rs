@@ -37,15 +37,9 @@ impl Store {
             let mut all = vec![Filter::Test { field: ID, op: Op::Eq, operands: vec![id] }];
             all.extend(find.rule.clone());
             let page = Select {
-                collection: &find.collection,
-                columns: find.columns.clone(),
                 extra: find.extra.clone(),
                 filter: Some(Filter::And(all)),
-                sort: Vec::new(),
-                after: None,
-                limit: 1,
-                offset: 0,
-                lock: false,
+                ..Select::new(&find.collection, find.columns.clone(), 1)
             };
             Ok(select(conn, &schema, &page)?)
         })

@@ -20,6 +20,7 @@ mod insert;
 mod lock;
 mod select;
 mod update;
+pub mod words;
 
 pub use delete::{delete, referrers};
 pub use history::{Earlier, Lives, earlier};

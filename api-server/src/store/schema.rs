@@ -23,6 +23,7 @@ pub mod owner;
 mod refusal;
 mod step;
 mod system;
+mod words;
 
 pub use apply::{Terms, apply};
 pub use down::{down, undoable};

@@ -31,6 +31,7 @@ mod migrations;
 mod related;
 mod removals;
 mod values;
+mod words;
 
 /// 2024-01-31T12:00:00Z.
 const NOW: i64 = 1_706_702_400_000_000;

@@ -15,6 +15,6 @@ use super::records::insert_sql;
 impl Store {
     /// Inserts a record durably; false when its id or a unique key is taken.
     pub async fn create(&self, collection: &Arc<Collection>, record: &[Value<'static>]) -> Result<bool, Error> {
-        Ok(self.write_one(insert_sql(collection, record)).await? == 1)
+        Ok(self.write_one(insert_sql(collection, record, self.dialect())).await? == 1)
     }
 }

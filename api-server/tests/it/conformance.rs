@@ -105,6 +105,11 @@ fn search() {
 }
 
 #[test]
+fn words() {
+    scenario("words");
+}
+
+#[test]
 fn include() {
     scenario("include");
 }

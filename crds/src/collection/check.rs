@@ -19,13 +19,14 @@ mod builtin;
 mod fields;
 mod keys;
 mod names;
+mod search;
 pub(crate) mod structure;
 
 pub use names::RESERVED;
 pub use structure::API_VERSION;
 
 /// Where later versions bring something.
-const LATER: [&str; 3] = ["/spec/cache", "/spec/audit", "/spec/search"];
+const LATER: [&str; 2] = ["/spec/cache", "/spec/audit"];
 
 /// A Collection document as JSON: `apiVersion`, `kind`, `metadata`, `spec`.
 #[derive(Clone, Debug)]
@@ -118,6 +119,7 @@ fn check_all(documents: &[Document], builtin: Builtin) -> Result<Schema, Vec<Vec
     for draft in &mut drafts {
         keys::resolve(draft, &schema, &broken);
         access::resolve(draft, &schema, &broken);
+        search::resolve(draft);
     }
     let schema = assemble(&drafts);
     for Draft { document, problems, .. } in drafts {

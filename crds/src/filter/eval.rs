@@ -18,6 +18,7 @@ pub fn eval(filter: &Filter, collection: &Collection, record: &[Value<'_>]) -> O
         Filter::Or(filters) => any(filters.iter().map(|filter| eval(filter, collection, record))),
         Filter::Not(filter) => eval(filter, collection, record).map(|holds| !holds),
         Filter::Test { field, op, operands } => test(record.get(*field)?, *op, operands, record),
+        Filter::Words(query) => Some(query.matches(&collection.search.as_ref()?.words(record))),
         Filter::Through { .. } | Filter::Exists { .. } => None,
     }
 }

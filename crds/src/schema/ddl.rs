@@ -12,6 +12,8 @@ use crate::sql::filter::{compile, fold_column};
 use crate::sql::literal::{inline, literal};
 use crate::sql::{Dialect, Sql};
 
+pub mod search;
+
 /// The longest name that PostgreSQL keeps whole, in bytes.
 pub const MAX_NAME: usize = 63;
 

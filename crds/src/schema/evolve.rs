@@ -25,6 +25,7 @@ mod removal;
 mod rename;
 mod required;
 mod resolve;
+mod search;
 mod steps;
 
 /// The way from the applied schema to the declared one.
@@ -95,7 +96,7 @@ fn pair(
     let returned = applied.removed.iter().find(|one| one.name == name).cloned();
     let (old, retained) = match (before.get(name), &returned) {
         (Some(old), _) => (Arc::clone(old), applied.get(name).map_or_else(Vec::new, |stored| stored.retained.clone())),
-        (None, Some(removed)) => (Arc::new(removal::emptied(collection)), removed.fields.clone()),
+        (None, Some(removed)) => (Arc::new(removal::emptied(collection, removed)), removed.fields.clone()),
         (None, None) => {
             return Pair { old: None, returned: None, retained: Vec::new(), new: resolve::new(collection) };
         }

@@ -34,7 +34,8 @@ pub struct StoredCollection {
     /// Field name → column name, where they differ.
     #[serde(default)]
     pub columns: Columns,
-    /// Name by the documents → name in the database, of indexes, unique keys and checks, where they differ.
+    /// Name by the documents → name in the database, of indexes, unique keys, checks and the column of words, where they
+    /// differ.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub objects: BTreeMap<String, String>,
     /// Columns of fields that are declared no longer.
@@ -79,6 +80,9 @@ pub struct Removed {
     /// Its checks (PostgreSQL).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<String>,
+    /// The column of its words, while it is still there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
 }
 
 /// What the contract does to a column or a table that is declared no longer.
@@ -121,7 +125,7 @@ impl Stored {
         }
         stored.removed.retain(|one| one.fate != Fate::Drop);
         for one in stored.removed.iter_mut().filter(|one| one.fate == Fate::Release) {
-            (one.fate, one.indexes) = (Fate::Keep, Vec::new());
+            (one.fate, one.indexes, one.search) = (Fate::Keep, Vec::new(), None);
             settle(&mut one.fields);
         }
         stored
@@ -167,7 +171,8 @@ impl StoredCollection {
         let unique = collection.unique.iter_mut().map(|key| &mut key.name);
         let indexes = collection.indexes.iter_mut().map(|index| &mut index.name);
         let checks = collection.checks.iter_mut().map(|check| &mut check.name);
-        for name in unique.chain(indexes).chain(checks) {
+        let search = collection.search.iter_mut().map(|search| &mut search.column);
+        for name in unique.chain(indexes).chain(checks).chain(search) {
             if let Some(known) = self.objects.get(name) {
                 name.clone_from(known);
             }

@@ -7,8 +7,10 @@ use std::borrow::Cow;
 
 use super::{ColumnType, Dialect, ItemType, Sql};
 use crate::filter::{Filter, Op, Operand};
+use crate::schema::ddl::search::match_ids;
 use crate::schema::{Collection, ID, Schema};
 use crate::value::Value;
+use crate::words;
 
 /// Appends a bound tree as an SQL expression over the table aliased `alias` (unqualified columns when it is empty).
 ///
@@ -60,6 +62,7 @@ impl Compiler<'_> {
                 self.through(*field, target.as_str(), readable.as_deref(), filter, out);
             }
             Filter::Exists { collection, filter } => self.exists(collection.as_str(), filter, out),
+            Filter::Words(query) => self.words(query, out),
         }
     }
 
@@ -108,6 +111,25 @@ impl Compiler<'_> {
         let outer = Some((self.collection, outer));
         Compiler { collection: target, alias: &alias, outer, ..*self }.filter(filter, out);
         out.push(")");
+    }
+
+    /// What was never given its words is not found.
+    fn words(&self, query: &words::Query, out: &mut Sql) {
+        let Some(search) = &self.collection.search else {
+            out.push("FALSE");
+            return;
+        };
+        match self.dialect {
+            Dialect::Postgres => {
+                out.ident(self.name()).push(".").ident(&search.column).push(" @@ CAST(");
+                out.bind(ColumnType::Text, Value::from(query.text(self.dialect))).push(" AS tsquery)");
+            }
+            Dialect::Sqlite => {
+                self.column(ID, out);
+                match_ids(self.collection, search, query, out.push(" IN ("));
+                out.push(")");
+            }
+        }
     }
 
     /// The name of the table in a subquery, which may have a column of the same name.

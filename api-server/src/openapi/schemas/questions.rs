@@ -35,6 +35,12 @@ pub fn search(view: &View<'_>) -> Json {
             "count": { "type": "string", "enum": ["exact"], "description": "Counts all matches, as `meta.total`." },
         }),
     );
+    if view.collection.search.is_some() {
+        schema["properties"]["q"] = parameters::words();
+        schema["properties"]["q"]["description"] = json!(parameters::WORDS);
+        let order = "The order, as for the list; `relevance` stands alone, and needs `q`.";
+        schema["properties"]["sort"]["description"] = json!(order);
+    }
     if !include.is_empty() {
         let most = MAX_PATHS.min(include.len());
         schema["properties"]["include"] = set("Adds records at the other end of references.", &include, most);

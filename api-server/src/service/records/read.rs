@@ -128,7 +128,8 @@ impl Page {
         let ListQuery { limit, offset, ref sort, ref include, fingerprint, .. } = page.asked;
         let has_more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
-        let last = rows.values.last().filter(|_| has_more);
+        // Relevance has no positions, so that no cursor leads on.
+        let last = rows.values.last().filter(|_| has_more && !page.asked.relevance);
         // The extra values are those of the includes, then those of the sort keys.
         let keys = |values: &Vec<Value<'static>>| {
             cursor::encode(&page.target.collection, sort, fingerprint, &values[include.len()..])
@@ -153,6 +154,7 @@ impl Page {
         let page = Select {
             filter: filter.clone(),
             extra: include::fields(&asked.include).chain(asked.sort.iter().map(|key| key.field)).collect(),
+            relevance: asked.relevance,
             sort: asked.sort.clone(),
             after: asked.after.clone(),
             offset: u64::from(asked.offset.unwrap_or(0)),

@@ -108,13 +108,12 @@ impl Step<'_> {
             let changed = references::changed(target, stored, record);
             references::check(conn, ctx, target, &[((*path).to_owned(), &changed)])?;
         }
-        let changed: Vec<(usize, Value<'static>)> =
-            record.iter().cloned().enumerate().filter(|(field, value)| stored[*field] != *value).collect();
+        let changed: Vec<usize> = (0..record.len()).filter(|field| stored[*field] != record[*field]).collect();
         // A unique key that is taken fails the whole transaction on PostgreSQL, so it is looked for first;
         // the database still refuses what another transaction has taken in between.
         let taken = conflict::explain(conn, target, record, path, Some(stored))?;
         match taken.is_empty() {
-            true => Ok(records::update(conn, &target.collection, stored, &changed, ctx.now).map(drop)?),
+            true => Ok(records::update(conn, &target.collection, stored, record, &changed, ctx.now).map(drop)?),
             false => Err(conflict::refusal(taken)),
         }
     }

@@ -7,30 +7,37 @@ use mainstay_crds::Value;
 use mainstay_crds::filter::eval::eval;
 use mainstay_crds::schema::ddl::unique_key_part;
 use mainstay_crds::schema::{Collection, ID, Schema, UniqueKey};
-use mainstay_crds::sql::Sql;
+use mainstay_crds::sql::{Dialect, Sql};
 use uuid::Uuid;
 
+use super::words::words_of;
 use super::{column_type, from, push_column, push_filter, query_ids};
 use crate::store::conn::Conn;
 use crate::store::error::Error;
 
 /// The statement that inserts a record, its values in the order of `collection.fields`. It changes no row where the
 /// id or a unique key is taken.
-pub fn insert_sql(collection: &Collection, record: &[Value<'static>]) -> Sql {
-    rows_sql(collection, &[record])
+pub fn insert_sql(collection: &Collection, record: &[Value<'static>], dialect: Dialect) -> Sql {
+    rows_sql(collection, &[record], dialect)
 }
 
-fn rows_sql(collection: &Collection, records: &[&[Value<'static>]]) -> Sql {
+fn rows_sql(collection: &Collection, records: &[&[Value<'static>]], dialect: Dialect) -> Sql {
     let mut sql = Sql::new();
     sql.push("INSERT INTO ").ident(&collection.table);
     for (index, field) in collection.fields.iter().enumerate() {
         sql.push(if index == 0 { " (" } else { ", " }).ident(&field.column);
+    }
+    if let Some(search) = &collection.search {
+        sql.push(", ").ident(&search.column);
     }
     sql.push(") VALUES ");
     for (row, record) in records.iter().enumerate() {
         sql.push(if row == 0 { "" } else { ", " });
         for (index, value) in record.iter().enumerate() {
             sql.push(if index == 0 { "(" } else { ", " }).bind(column_type(collection, index), value.clone());
+        }
+        if let Some(search) = &collection.search {
+            sql.push(", ").append(words_of(search, record, dialect));
         }
         sql.push(")");
     }
@@ -52,13 +59,14 @@ pub fn insert_many(
     records: &[&Vec<Value<'static>>],
 ) -> Result<Vec<Uuid>, Error> {
     let mut made = Vec::with_capacity(records.len());
-    let most = (MAX_BINDS / collection.fields.len().max(1)).max(1);
+    let (dialect, binds) = (conn.dialect(), collection.fields.len() + usize::from(collection.search.is_some()));
+    let most = (MAX_BINDS / binds.max(1)).max(1);
     let mut rest = records;
     while !rest.is_empty() {
         let rows = 1 << rest.len().min(most).ilog2();
         let (now, later) = rest.split_at(rows);
         let rows: Vec<&[Value<'static>]> = now.iter().map(|record| record.as_slice()).collect();
-        let mut sql = rows_sql(collection, &rows);
+        let mut sql = rows_sql(collection, &rows, dialect);
         sql.push(" RETURNING ").ident(&collection.fields[ID].column);
         made.extend(query_ids(conn, sql, false)?);
         rest = later;
@@ -68,7 +76,8 @@ pub fn insert_many(
 
 /// Inserts a record; false when its id or a unique key is taken.
 pub fn insert(conn: &mut Conn, collection: &Collection, record: &[Value<'static>]) -> Result<bool, Error> {
-    Ok(conn.execute(insert_sql(collection, record))? == 1)
+    let sql = insert_sql(collection, record, conn.dialect());
+    Ok(conn.execute(sql)? == 1)
 }
 
 /// The record that holds this unique key's values. One of the same id counts only when `record` is new.

@@ -7,26 +7,34 @@ use mainstay_crds::sql::Sql;
 use uuid::Uuid;
 
 use super::history::{self, Change};
+use super::words::words_of;
 use super::{column_type, select_record};
 use crate::store::conn::Conn;
 use crate::store::error::Error;
 
-/// Sets fields of the locked record `stored` by their positions, at the time `now`; false when there is no such record. A
-/// taken key is [`Error::Unique`].
+/// Sets the fields at these positions of the locked record `stored` to what `record` has there, at the time `now`; false when
+/// there is no such record. A taken key is [`Error::Unique`].
 pub fn update(
     conn: &mut Conn,
     collection: &Collection,
     stored: &[Value<'static>],
-    changed: &[(usize, Value<'static>)],
+    record: &[Value<'static>],
+    changed: &[usize],
     now: i64,
 ) -> Result<bool, Error> {
+    let dialect = conn.dialect();
     let mut sql = Sql::new();
     sql.push("UPDATE ").ident(&collection.table).push(" SET ");
     let mut between = "";
-    for (position, value) in changed {
-        let Some(field) = collection.fields.get(*position) else { continue };
+    for position in changed {
+        let (Some(field), Some(value)) = (collection.fields.get(*position), record.get(*position)) else { continue };
         sql.push(std::mem::replace(&mut between, ", ")).ident(&field.column).push(" = ");
         sql.bind(field.kind.column(), value.clone());
+    }
+    if let Some(search) =
+        collection.search.as_ref().filter(|search| changed.iter().any(|at| search.fields.contains(at)))
+    {
+        sql.push(between).ident(&search.column).push(" = ").append(words_of(search, record, dialect));
     }
     sql.push(" WHERE id = ").bind(column_type(collection, ID), stored.get(ID).cloned().unwrap_or(Value::Null));
     // Which fields a patch names is up to the request.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use mainstay_crds::Value;
 use mainstay_crds::field::Kind;
 use mainstay_crds::schema::Collection;
+use mainstay_crds::schema::ddl::search::index_name;
 use mainstay_crds::schema::ddl::{reference_name, value_check_name};
 use mainstay_crds::sql::{ColumnType, Dialect, Sql};
 
@@ -66,6 +67,9 @@ fn columns(collection: &Collection, dialect: Dialect, expected: &mut Things) {
         };
         expected.insert(format!("column {}.{}", collection.table, field.column), name);
     }
+    let words = if dialect == Dialect::Postgres { "tsvector" } else { "TEXT" };
+    let column = collection.search.iter().map(|search| format!("column {}.{}", collection.table, search.column));
+    expected.extend(column.map(|column| (column, words.to_owned())));
 }
 
 fn rules(collection: &Collection, dialect: Dialect, expected: &mut Things) {
@@ -76,6 +80,8 @@ fn rules(collection: &Collection, dialect: Dialect, expected: &mut Things) {
     if dialect == Dialect::Sqlite {
         return;
     }
+    let words = collection.search.iter().map(|search| index_name(&collection.table, &search.column));
+    expected.extend(words.map(|name| (format!("index {name}"), String::new())));
     let checks = collection.checks.iter().map(|check| check.name.clone());
     let fields = collection.declared().filter_map(|(_, field)| match &field.kind {
         Kind::Enumeration(_) => Some(value_check_name(collection, field)),

@@ -14,6 +14,7 @@ use mainstay_crds::sql::{ColumnType, Dialect, Sql};
 use uuid::Uuid;
 
 use super::ledger::{self, State};
+use super::words;
 use crate::store::Abort;
 use crate::store::conn::Conn;
 use crate::store::error::Error;
@@ -30,7 +31,13 @@ const BATCH: usize = 1000;
 pub(super) fn carry_out(conn: &mut Conn, run: &Evolution, position: usize, step: &Step, now: i64) -> Result<(), Error> {
     let dialect = conn.dialect();
     let statements = &step.sql(dialect).up;
-    let table = run.schema.get(&step.collection).map_or("", |collection| collection.table.as_str());
+    let collection = run.schema.get(&step.collection);
+    let table = collection.map_or("", |collection| collection.table.as_str());
+    if step.indexes_words {
+        ledger::note(conn, run, position, State::Intent, now)?;
+        collection.map_or(Ok(()), |collection| words::index(conn, collection))?;
+        return ledger::note(conn, run, position, State::Done, now);
+    }
     if step.phase == Phase::Backfill {
         ledger::note(conn, run, position, State::Intent, now)?;
         statements.iter().try_for_each(|statement| in_batches(conn, table, statement))?;
@@ -56,7 +63,7 @@ pub(super) fn carry_out(conn: &mut Conn, run: &Evolution, position: usize, step:
 }
 
 /// In a transaction of PostgreSQL: who waits for a table's lock stops all who come after.
-fn give_way(conn: &mut Conn) -> Result<(), Error> {
+pub(super) fn give_way(conn: &mut Conn) -> Result<(), Error> {
     match conn.dialect() {
         Dialect::Postgres => conn.batch("SET LOCAL lock_timeout = '100ms'"),
         Dialect::Sqlite => Ok(()),
@@ -116,7 +123,7 @@ fn end_of_batch(conn: &mut Conn, table: &str, after: Option<Uuid>) -> Result<Opt
 }
 
 /// Tries again while a lock is not free or transactions meet, for as long as the migration lock is waited for.
-pub(super) fn patiently(conn: &mut Conn, work: impl Fn(&mut Conn) -> Result<(), Error>) -> Result<(), Error> {
+pub(super) fn patiently<T>(conn: &mut Conn, work: impl Fn(&mut Conn) -> Result<T, Error>) -> Result<T, Error> {
     for _ in 0..LOCK_ROUNDS {
         match work(conn) {
             Err(Error::Busy(_) | Error::Retry) => std::thread::sleep(ROUND),

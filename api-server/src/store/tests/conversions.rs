@@ -28,8 +28,8 @@ async fn value(store: &Store, schema: &Schema, id: u128) -> Value<'static> {
 
 async fn set(store: &Store, schema: &Schema, id: u128, value: Value<'static>) {
     let things = Arc::clone(schema.get("things").unwrap());
-    let stored = [Value::Uuid(Uuid::from_u128(id))];
-    let change = move |conn: &mut Conn| update(conn, &things, &stored, &[(4, value.clone())], 0);
+    let changed = record(id, vec![value]);
+    let change = move |conn: &mut Conn| update(conn, &things, &changed, &changed, &[4], 0);
     assert!(write(store, change).await.unwrap());
 }
 

@@ -1,12 +1,14 @@
 //! Any documents to any others, over data: the plan is refused by that data before anything changed, or leads to the catalog
 //! that the documents make at once and keeps every value of what stays. Taken back half way, everything is as it was.
 
+use mainstay_crds::schema::ddl::search::COLUMN;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::catalog::bare_catalog;
 use super::*;
 use crate::store::records::select_record;
+use crate::store::records::words::words_of;
 
 /// How one field may be declared. The kinds of one row share a column, but for those of the last. `null` is not declared.
 fn variants() -> [Vec<Json>; 5] {
@@ -59,8 +61,11 @@ const BEFORE: [&str; 5] = ["alpha", "beta", "gamma", "delta", "count"];
 /// The third and the last have a new name.
 const AFTER: [&str; 5] = ["alpha", "beta", "epsilon", "delta", "total"];
 
+/// A variant of each field, and how the words of those that are text are searched.
+type Choice = [usize; 6];
+
 /// Things with these variants of the fields under these names.
-fn things(choice: [usize; 5], names: [&str; 5], renamed: bool) -> Schema {
+fn things(choice: Choice, names: [&str; 5], renamed: bool) -> Schema {
     let (mut fields, mut indexes, mut checks) = (Vec::new(), Vec::new(), Vec::new());
     for (at, all) in variants().iter().enumerate() {
         let mut field = all[choice[at] % all.len()].clone();
@@ -77,7 +82,12 @@ fn things(choice: [usize; 5], names: [&str; 5], renamed: bool) -> Schema {
         }
         fields.push(field);
     }
-    let things = json!({ "deletionPolicy": "Delete", "fields": fields, "indexes": indexes, "checks": checks });
+    let words: Vec<&Json> = fields.iter().filter(|field| field["type"] == "text").map(|field| &field["name"]).collect();
+    let language = [None, Some("simple"), Some("english")][choice[5] % 3].filter(|_| !words.is_empty());
+    let search = language.map(|language| json!({ "text": words, "language": language }));
+    let things = json!({
+        "deletionPolicy": "Delete", "fields": fields, "indexes": indexes, "checks": checks, "search": search,
+    });
     schema_of(&[document("things", things), document("others", json!({ "fields": [] }))])
 }
 
@@ -142,7 +152,7 @@ async fn cut_short(store: &Store, made: &Applied, from: &Schema, to: &Evolution)
     migrate(store, &way(&made.stored, from), &PHASES).await.unwrap();
 }
 
-async fn goes(store: &Store, fresh: &Store, before: [usize; 5], after: [usize; 5], renamed: bool, count: u128) {
+async fn goes(store: &Store, fresh: &Store, before: Choice, after: Choice, renamed: bool, count: u128) {
     let names = if renamed { AFTER } else { BEFORE };
     let (from, to) = (things(before, BEFORE, false), things(after, names, renamed));
     let (made, first) = make(store, &from, count).await;
@@ -173,7 +183,8 @@ async fn goes(store: &Store, fresh: &Store, before: [usize; 5], after: [usize; 5
     }
     let (old, new) = (first.schema.get("things").unwrap(), next.schema.get("things").unwrap());
     let column = |(_, field): (usize, &mainstay_crds::schema::Field)| (field.column.clone(), field.name.to_string());
-    let columns: Vec<_> = new.declared().map(column).collect();
+    let words = new.search.iter().map(|search| (search.column.clone(), COLUMN.to_owned()));
+    let columns: Vec<_> = new.declared().map(column).chain(words).collect();
     make(fresh, &to, 0).await;
     assert_eq!(bare_catalog(store, &columns).await, bare_catalog(fresh, &[]).await);
     for (was, is) in data.iter().zip(rows(store, &next.schema, count).await) {
@@ -184,13 +195,30 @@ async fn goes(store: &Store, fresh: &Store, before: [usize; 5], after: [usize; 5
                 None => assert!(!field.required || !is[position].is_null()),
             }
         }
+        assert!(has_its_words(store, new, is.clone()).await, "{is:?}");
     }
+}
+
+async fn has_its_words(store: &Store, things: &Arc<Collection>, record: Vec<Value<'static>>) -> bool {
+    let Some(search) = things.search.clone() else { return true };
+    let has = move |conn: &mut Conn| {
+        let mut sql = Sql::new();
+        sql.push("SELECT 1 FROM things WHERE id = ").bind(ColumnType::Uuid, record[0].clone());
+        sql.push(" AND ").ident(&search.column).push(" = ").append(words_of(&search, &record, conn.dialect()));
+        let mut found = false;
+        conn.query_varying(sql, |_| {
+            found = true;
+            Ok(())
+        })?;
+        Ok(found)
+    };
+    read(store, has).await.unwrap()
 }
 
 #[test]
 fn every_way_ends_as_if_its_end_had_been_the_beginning() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let choice = || prop::array::uniform5(0..8_usize);
+    let choice = || prop::array::uniform6(0..8_usize);
     // Shrinking would make hundreds of databases, and the cases are small.
     let config = Config { cases: 24, max_shrink_iters: 12, failure_persistence: None, ..Config::default() };
     let ways = (choice(), choice(), any::<bool>(), 0..4_u128);

@@ -143,10 +143,10 @@ async fn broken_rules_are_told_apart() {
         assert_eq!(taken.await.unwrap(), [None, Some(Uuid::from_u128(1))]);
         for (field, value) in [(4, text("ANN@x")), (5, text("A"))] {
             let collection = Arc::clone(people);
-            let stored = [Value::Uuid(Uuid::from_u128(2))];
+            let mut second = person(2, "b@x", "B", Value::Null);
+            second[field] = value;
             let done =
-                write(store, move |conn| records::update(conn, &collection, &stored, &[(field, value.clone())], 0))
-                    .await;
+                write(store, move |conn| records::update(conn, &collection, &second, &second, &[field], 0)).await;
             let Err(Error::Unique { constraint, columns }) = done else { panic!("{done:?}") };
             let key = people.unique.iter().find(|key| key.fields == [field]).unwrap();
             let named = constraint.as_ref().is_some_and(|name| *name == key.name);

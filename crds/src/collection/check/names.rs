@@ -101,6 +101,7 @@ pub fn empty(name: Name, spec: &Json, problems: &mut Problems) -> Collection {
         checks: Vec::new(),
         access: Access::default(),
         history: spec.pointer("/history/keep").and_then(Json::as_u64).and_then(|keep| u32::try_from(keep).ok()),
+        search: None,
         require_precondition: spec.get("requirePrecondition") == Some(&Json::Bool(true)),
         spec: CollectionSpec::default(),
         deletion_policy: match text("deletionPolicy") {

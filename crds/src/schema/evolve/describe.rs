@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::super::{Check, Collection, Index, Schema, UniqueKey};
+use super::super::{Check, Collection, Index, Schema, Search, UniqueKey};
 use crate::filter::{Filter, Op, Operand};
 use crate::json::canonical;
 use crate::value::Value;
@@ -28,6 +28,12 @@ pub(super) fn index(index: &Index, collection: &Collection) -> String {
     let sign = |descending: bool| if descending { "-" } else { "" };
     let keys = index.keys.iter().map(|key| format!("{}{}", sign(key.descending), name(collection, key.field)));
     format!("index {} ({})", collection.name, keys.collect::<Vec<_>>().join(", "))
+}
+
+/// `search markets (title, description) in english`.
+pub(super) fn search(search: &Search, collection: &Collection) -> String {
+    let fields: Vec<&str> = search.fields.iter().map(|field| name(collection, *field)).collect();
+    format!("search {} ({}) in {}", collection.name, fields.join(", "), search.language.name)
 }
 
 /// `check markets {…}`.
@@ -59,8 +65,9 @@ fn tree(filter: &Filter, collection: &Collection, schema: &Schema) -> Json {
             let inner = schema.get(target.as_str()).map_or(Json::Null, |target| tree(filter, target, schema));
             member(name(collection, *field), inner)
         }
-        // Neither checks nor keys hold one.
+        // Neither checks nor keys hold one of these.
         Filter::Exists { collection, .. } => member("exists", Json::from(collection.as_str())),
+        Filter::Words(_) => Json::Null,
     }
 }
 

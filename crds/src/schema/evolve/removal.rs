@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::super::ddl::{drop_index, ident, object_name, value_check, value_check_name};
 use super::super::stored::{Fate, Removed, Retained};
-use super::super::{Collection, DeletionPolicy, Field, SYSTEM_FIELDS, Schema, UniqueKey};
+use super::super::{Collection, DeletionPolicy, Field, SYSTEM_FIELDS, Schema, Search, UniqueKey, ddl};
 use super::compare::spec;
 use super::reference::redefine;
 use super::required::{relax, require};
@@ -19,6 +19,7 @@ use crate::collection::FieldSpec;
 use crate::filter::{Filter, Operand};
 use crate::plan::{Class, Phase, Step};
 use crate::sql::Dialect;
+use crate::words::Language;
 
 const DROP_FIELD: &str = "drop field";
 const FREE_FIELD: &str = "drop indexes and reference of the retained field";
@@ -70,7 +71,9 @@ pub(super) fn removed(old: &Collection, retained: &[Retained]) -> Removed {
     let declared = old.fields.iter().enumerate().skip(SYSTEM_FIELDS);
     let fields = declared.filter_map(|(position, field)| leave(old, position, field));
     let fields: Vec<Retained> = fields.chain(retained.iter().cloned()).collect();
-    let bound = fields.iter().any(|one| one.fate != Fate::Keep) || !(old.unique.is_empty() && old.indexes.is_empty());
+    let search = old.search.as_ref().map(|search| search.column.clone());
+    let is_indexed = search.is_some() || !(old.unique.is_empty() && old.indexes.is_empty());
+    let bound = is_indexed || fields.iter().any(|one| one.fate != Fate::Keep);
     let fate = match old.deletion_policy {
         DeletionPolicy::Delete => Fate::Drop,
         DeletionPolicy::Retain if bound => Fate::Release,
@@ -80,14 +83,17 @@ pub(super) fn removed(old: &Collection, retained: &[Retained]) -> Removed {
     let indexes = old.indexes.iter().map(|index| &index.name).chain(old.unique.iter().map(|key| &key.name));
     let of_a_field = |name: &&String| fields.iter().any(|one| one.indexes.contains(name));
     let indexes = indexes.filter(|name| !of_a_field(name)).cloned().collect();
-    Removed { name: old.name.to_string(), table: old.table.clone(), fate, fields, indexes, checks }
+    Removed { name: old.name.to_string(), table: old.table.clone(), fate, fields, indexes, checks, search }
 }
 
-/// A removed collection as the start of its return: its table with the system fields alone; the others are retained.
-pub(super) fn emptied(declared: &Collection) -> Collection {
+/// A removed collection as the start of its return: its table with the system fields alone; the others are retained. Words
+/// that are still there are of no field, so that none are taken for them.
+pub(super) fn emptied(declared: &Collection, removed: &Removed) -> Collection {
     let mut old = declared.clone();
     old.fields.truncate(SYSTEM_FIELDS);
     (old.unique, old.indexes, old.checks) = (Vec::new(), Vec::new(), Vec::new());
+    let former = |column: String| Search { column, fields: Vec::new(), language: Language::default() };
+    old.search = removed.search.clone().map(former);
     old
 }
 
@@ -118,8 +124,8 @@ pub(super) fn names(filter: &Filter, position: usize) -> bool {
             *field == position || operands.iter().any(other)
         }
         Filter::Through { field, .. } => *field == position,
-        // Checks and keys ask of no other records.
-        Filter::Exists { .. } => false,
+        // Checks and keys ask of no other records, and of no words.
+        Filter::Exists { .. } | Filter::Words(_) => false,
     }
 }
 
@@ -262,7 +268,8 @@ pub(super) fn tables(removed: &[Removed], steps: &mut Vec<Step>) {
         let [postgres, sqlite] = BOTH.map(|dialect| {
             let own = one.indexes.iter().map(|index| drop_index(index, dialect, false));
             let freed = one.fields.iter().filter(bound).flat_map(|field| release(&one.table, field, dialect));
-            sql(own.chain(freed).collect(), Vec::new())
+            let words = one.search.iter().flat_map(|column| ddl::search::remove(&one.table, column, dialect));
+            sql(words.chain(own).chain(freed).collect(), Vec::new())
         });
         let effect = format!("{FREE_TABLE} {}", one.name);
         steps.push(Step { phase: Phase::Contract, reversible: false, ..step(effect, &one.name, postgres, sqlite) });
@@ -285,6 +292,8 @@ pub(super) fn tables(removed: &[Removed], steps: &mut Vec<Step>) {
         let drop = format!("DROP TABLE IF EXISTS {}", ident(&one.table));
         postgres.push(drop.clone());
         sqlite.push(drop);
+        let beside = |column: &String| ddl::search::remove_beside(&one.table, column, Dialect::Sqlite);
+        sqlite.extend(one.search.iter().flat_map(beside));
         let (postgres, sqlite) = (sql(postgres, Vec::new()), sql(sqlite, Vec::new()));
         let dropped = step(format!("{DROP_TABLE} {}", one.name), &one.name, postgres, sqlite);
         steps.push(Step { phase: Phase::Contract, class: Class::Destructive, reversible: false, ..dropped });

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::super::ddl::{condition, shorten};
 use super::super::stored::Retained;
-use super::super::{Check, Collection, Index, Schema, UniqueKey};
+use super::super::{Check, Collection, Index, Schema, Search, UniqueKey};
 use super::compare::Matched;
 use super::removal;
 use crate::sql::Dialect;
@@ -26,7 +26,7 @@ pub(super) struct Resolved {
     pub retained: Vec<Retained>,
     /// Name by the documents → name in the database, where they differ.
     pub objects: BTreeMap<String, String>,
-    /// Database names of the applied indexes, keys and checks that stay.
+    /// Database names of the applied indexes, keys, checks and columns of words that stay.
     pub kept: BTreeSet<String>,
 }
 
@@ -66,13 +66,14 @@ pub(super) fn existing(
     resolved
 }
 
-/// The names of indexes, unique keys and checks, once the columns are known.
+/// The names of indexes, unique keys, checks and the column of words, once the columns are known.
 pub(super) fn objects(old: &Collection, before: &Schema, new: &mut Resolved, schema: &Schema, revision: i64) {
     let mut collection = Collection::clone(&new.collection);
     let mut applied: Vec<(String, &str)> = Vec::new();
     applied.extend(old.unique.iter().map(|key| (unique(key, old, before), key.name.as_str())));
     applied.extend(old.indexes.iter().map(|key| (index(key, old), key.name.as_str())));
     applied.extend(old.checks.iter().map(|rule| (check(rule, old, before), rule.name.as_str())));
+    applied.extend(old.search.iter().map(|words| (search(words, old), words.column.as_str())));
 
     let mut wanted: Vec<(String, &mut String)> = Vec::new();
     let here = Arc::clone(&new.collection);
@@ -82,6 +83,8 @@ pub(super) fn objects(old: &Collection, before: &Schema, new: &mut Resolved, sch
     wanted.extend(declared.zip(collection.indexes.iter_mut().map(|index| &mut index.name)));
     let declared = here.checks.iter().map(|rule| check(rule, &here, schema));
     wanted.extend(declared.zip(collection.checks.iter_mut().map(|check| &mut check.name)));
+    let declared = here.search.iter().map(|words| search(words, &here));
+    wanted.extend(declared.zip(collection.search.iter_mut().map(|search| &mut search.column)));
 
     let taken: BTreeSet<&str> = applied.iter().map(|(_, name)| *name).collect();
     for (definition, name) in wanted {
@@ -121,6 +124,10 @@ fn index(index: &Index, collection: &Collection) -> String {
 
 fn check(check: &Check, collection: &Collection, schema: &Schema) -> String {
     format!("check {}", condition(&check.that, collection, schema, Dialect::Postgres))
+}
+
+fn search(search: &Search, collection: &Collection) -> String {
+    format!("search {:?} in {}", columns(search.fields.iter(), collection), search.language.name)
 }
 
 fn columns<'a>(fields: impl Iterator<Item = &'a usize>, collection: &'a Collection) -> Vec<&'a str> {

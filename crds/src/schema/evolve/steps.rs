@@ -12,7 +12,7 @@ use super::super::{Check, Collection, DefaultValue, Field, Index, SYSTEM_FIELDS,
 use super::compare::spec;
 use super::option::{self, Change};
 use super::required::{fill, relax, require, require_new};
-use super::{Pair, conversion, describe, reference, removal};
+use super::{Pair, conversion, describe, reference, removal, search};
 use crate::plan::{Class, Phase, Step, StepSql};
 use crate::sql::Dialect;
 
@@ -49,6 +49,10 @@ pub(super) fn all(pairs: &[Pair], gone: &[Removed], before: &Schema, schema: &Sc
         rules(pair, schema, &mut steps);
         dropped(pair, before, &mut steps);
     }
+    // Of each phase the last: words are those of the values that its other steps leave.
+    for pair in pairs {
+        search::steps(pair, &mut steps);
+    }
     removal::tables(gone, &mut steps);
     steps.sort_by_key(|step| step.phase);
     steps
@@ -64,6 +68,7 @@ pub(super) fn step(effect: String, collection: &str, postgres: StepSql, sqlite: 
         reversible: true,
         transactional: true,
         judges: None,
+        indexes_words: false,
         postgres,
         sqlite,
     }

@@ -9,6 +9,7 @@ use crate::sql::Dialect;
 
 mod fields;
 mod renames;
+mod search;
 
 fn declared(collections: &[(&str, Json)]) -> Schema {
     let document = |(name, spec): &(&str, Json)| {

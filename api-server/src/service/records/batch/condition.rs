@@ -74,7 +74,7 @@ fn leads_away(filter: &Filter) -> bool {
     match filter {
         Filter::And(filters) | Filter::Or(filters) => filters.iter().any(leads_away),
         Filter::Not(filter) => leads_away(filter),
-        Filter::Test { .. } => false,
+        Filter::Test { .. } | Filter::Words(_) => false,
         Filter::Through { .. } | Filter::Exists { .. } => true,
     }
 }

@@ -165,5 +165,6 @@ fn step(effect: String, collection: &str, phase: Phase, class: Class) -> Step {
         reversible: class == Class::Safe,
         transactional: true,
         judges: None,
+        indexes_words: false,
     }
 }

@@ -1,0 +1,48 @@
+//! The words of records in SQL: beside each record that is written, and as the order of those that are found.
+//!
+//! Called by the other verbs. PostgreSQL ranks by how near to each other the words of a question stand (`ts_rank_cd`), SQLite by
+//! how rare they are (`bm25`): the order may differ, which records are found may not.
+
+use mainstay_crds::Value;
+use mainstay_crds::schema::ddl::search::ranked_ids;
+use mainstay_crds::schema::{Collection, ID, Search};
+use mainstay_crds::sql::{ColumnType, Dialect, Sql};
+use mainstay_crds::words::Query;
+
+use super::{ALIAS, push_column};
+
+/// The name of the ranked records beside the one table.
+const RANKED: &str = "ranked";
+
+/// The words of a record, as the value of their column.
+pub fn words_of(search: &Search, record: &[Value<'_>], dialect: Dialect) -> Sql {
+    let (before, after) = match dialect {
+        Dialect::Postgres => ("CAST(", " AS tsvector)"),
+        Dialect::Sqlite => ("", ""),
+    };
+    let mut sql = Sql::new();
+    sql.push(before).bind(ColumnType::Text, Value::from(search.words(record).column(dialect))).push(after);
+    sql
+}
+
+/// Appends what the rank is read from, behind `FROM`. PostgreSQL has all in the record.
+pub(super) fn join_rank(collection: &Collection, search: &Search, query: &Query, dialect: Dialect, sql: &mut Sql) {
+    if dialect == Dialect::Sqlite {
+        ranked_ids(collection, search, query, sql.push(" JOIN ("));
+        sql.push(") AS ").ident(RANKED).push(" ON ").ident(RANKED).push(".\"id\" = ");
+        push_column(collection, ID, sql);
+    }
+}
+
+/// Appends the rank as a key of `ORDER BY`, the best first.
+pub(super) fn push_rank(search: &Search, query: &Query, dialect: Dialect, sql: &mut Sql) {
+    match dialect {
+        Dialect::Postgres => {
+            sql.push("ts_rank_cd(").ident(ALIAS).push(".").ident(&search.column).push(", CAST(");
+            sql.bind(ColumnType::Text, Value::from(query.text(dialect))).push(" AS tsquery)) DESC");
+        }
+        Dialect::Sqlite => {
+            sql.ident(RANKED).push(".\"rank\"");
+        }
+    }
+}
