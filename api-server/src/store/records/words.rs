@@ -1,7 +1,7 @@
 //! The words of records in SQL: beside each record that is written, and as the order of those that are found.
 //!
 //! Called by the other verbs. PostgreSQL ranks by how near to each other the words of a question stand (`ts_rank_cd`), SQLite by
-//! how rare they are (`bm25`): the order may differ, which records are found may not.
+//! how rare they are (`bm25`), both above what is long: the order may differ, which records are found may not.
 
 use mainstay_crds::Value;
 use mainstay_crds::schema::ddl::search::ranked_ids;
@@ -39,7 +39,7 @@ pub(super) fn push_rank(search: &Search, query: &Query, dialect: Dialect, sql: &
     match dialect {
         Dialect::Postgres => {
             sql.push("ts_rank_cd(").ident(ALIAS).push(".").ident(&search.column).push(", CAST(");
-            sql.bind(ColumnType::Text, Value::from(query.text(dialect))).push(" AS tsquery)) DESC");
+            sql.bind(ColumnType::Text, Value::from(query.text(dialect))).push(" AS tsquery), 1) DESC");
         }
         Dialect::Sqlite => {
             sql.ident(RANKED).push(".\"rank\"");
