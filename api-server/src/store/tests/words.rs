@@ -61,9 +61,10 @@ async fn finds(store: &Store, schema: &Arc<Schema>, q: &str) -> Vec<u128> {
 
 /// Few words, so that texts and questions meet, and what a careless text would break.
 fn texts() -> impl Strategy<Value = String> {
-    let words =
-        ["rain", "Raining", "rains", "tree", "TREES", "tall", "talles", "é", "café", "東京", "x1", "don't", "wi-fi"];
-    let odd = [
+    let words = vec![
+        "rain", "Raining", "rains", "tree", "TREES", "tall", "talles", "é", "café", "東京", "x1", "don't", "wi-fi",
+    ];
+    let odd = vec![
         "'",
         "\"",
         "*",
@@ -84,15 +85,15 @@ fn texts() -> impl Strategy<Value = String> {
         "{",
         "\u{ad}",
     ];
-    let part = prop_oneof![4 => prop::sample::select(&words[..]), 1 => prop::sample::select(&odd[..])];
-    let between = prop::sample::select(&[" ", " ", " ", "", "\n"][..]);
+    let part = prop_oneof![4 => prop::sample::select(words), 1 => prop::sample::select(odd)];
+    let between = prop::sample::select(vec![" ", " ", " ", "", "\n"]);
     prop::collection::vec((part, between), 0..8)
         .prop_map(|parts| parts.into_iter().map(|(part, between)| format!("{part}{between}")).collect())
 }
 
 fn questions() -> impl Strategy<Value = String> {
     let term =
-        (prop::sample::select(&["", "", "", "-"][..]), texts(), 0..5_usize).prop_map(|(sign, text, form)| match form {
+        (prop::sample::select(vec!["", "", "", "-"]), texts(), 0..5_usize).prop_map(|(sign, text, form)| match form {
             0 => format!("{sign}\"{text}\""),
             1 => format!("{sign}\"{text}\"*"),
             2 => format!("{sign}{}*", text.trim()),
@@ -114,7 +115,7 @@ async fn both_databases_find_what_the_words_say() {
         let tags = drawn(prop::collection::vec(texts(), 0..3), 60);
         let records: Vec<_> = (1..).zip(drawn(texts(), 60)).zip(tags).map(|((id, title), tags)| {
             let tags = Value::List(tags.iter().map(|tag| text(tag)).collect());
-            record(id, vec![if id % 7 == 0 { Value::Null } else { text(&title) }, tags])
+            record(id, vec![if id.is_multiple_of(7) { Value::Null } else { text(&title) }, tags])
         });
         let records: Vec<_> = records.collect();
         let queries: Vec<(String, Query)> =
@@ -139,7 +140,7 @@ async fn both_databases_find_what_the_words_say() {
             for ((q, query), found) in queries.iter().zip(found) {
                 let holds =
                     |record: &&Vec<Value<'static>>| eval(&Filter::Words(query.clone()), &notes, record) == Some(true);
-                let expected: Vec<u128> = records.iter().filter(holds).map(number_of).collect();
+                let expected: Vec<u128> = records.iter().filter(holds).map(|record| number_of(record)).collect();
                 assert_eq!(found, expected, "{q:?} as {query:?} in {language} on {dialect:?}");
                 hits += usize::from(!found.is_empty());
             }
@@ -148,7 +149,7 @@ async fn both_databases_find_what_the_words_say() {
     }
 }
 
-fn number_of(record: &Vec<Value<'static>>) -> u128 {
+fn number_of(record: &[Value<'static>]) -> u128 {
     if let Value::Uuid(id) = record[ID] { id.as_u128() } else { 0 }
 }
 
