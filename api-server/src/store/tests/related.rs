@@ -60,6 +60,7 @@ impl World {
                 };
                 Filter::Test { field: *field, op: *op, operands: operands.iter().map(known).collect() }
             }
+            Filter::Words(query) => Filter::Words(query.clone()),
             Filter::Through { field, target, readable, filter } => {
                 let counts = |other: &&Record| {
                     let rule = readable.as_ref().map(|rule| self.holds(rule, target, other, None));

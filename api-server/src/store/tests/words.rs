@@ -113,7 +113,7 @@ async fn both_databases_find_what_the_words_say() {
         let (stores, schema) = both_with(&[notes(json!({ "text": ["title", "tags"], "language": language }))]).await;
         let notes = Arc::clone(schema.get("notes").unwrap());
         let tags = drawn(prop::collection::vec(texts(), 0..3), 60);
-        let records: Vec<_> = (1..).zip(drawn(texts(), 60)).zip(tags).map(|((id, title), tags)| {
+        let records = (1..).zip(drawn(texts(), 60)).zip(tags).map(|((id, title), tags)| {
             let tags = Value::List(tags.iter().map(|tag| text(tag)).collect());
             record(id, vec![if id.is_multiple_of(7) { Value::Null } else { text(&title) }, tags])
         });

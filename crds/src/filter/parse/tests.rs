@@ -55,6 +55,7 @@ fn shown(filter: &Filter, collection: &str) -> String {
         Filter::Or(filters) => format!("or({})", all(filters)),
         Filter::Not(filter) => format!("not({})", shown(filter, collection)),
         Filter::Exists { collection: of, filter } => format!("exists {of}({})", shown(filter, of.as_str())),
+        Filter::Words(_) => panic!("no tree asks for words"),
         Filter::Through { field, target, filter, .. } => {
             format!("{}->{target}({})", fields[*field].name, shown(filter, target.as_str()))
         }
