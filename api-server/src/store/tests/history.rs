@@ -30,9 +30,10 @@ async fn a_history_stays_with_a_retained_collection_and_goes_with_a_dropped_one(
                 let notes = Arc::clone(&kept);
                 let done = write(&store, move |conn| {
                     let stored = record(1, vec![text("one")]);
-                    let changed = [(1, Value::Integer(2)), (4, text("two"))];
+                    let mut changed = record(1, vec![text("two")]);
+                    changed[1] = Value::Integer(2);
                     let is_new = earlier(conn, &notes, Uuid::from_u128(1), &Lives::All, None, 1)?.is_empty();
-                    update(conn, &notes, &stored, &changed, 7)?;
+                    update(conn, &notes, &stored, &changed, &[1, 4], 7)?;
                     if is_new { delete(conn, &notes, Uuid::from_u128(1), 8) } else { Ok(true) }
                 });
                 assert!(done.await.unwrap());

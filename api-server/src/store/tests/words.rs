@@ -168,16 +168,16 @@ async fn words_follow_every_write() {
         let mut changed = note(2, "Tall rains");
         changed[TAGS] = Value::List(vec![text("storm"), text("wet")]);
         let (collection, after) = (Arc::clone(&notes), changed.clone());
-        assert!(write(store, move |conn| update(conn, &collection, &after, &[TITLE, TAGS])).await.unwrap());
+        assert!(write(store, move |conn| update(conn, &collection, &after, &after, &[TITLE, TAGS], 0)).await.unwrap());
         assert_eq!(finds(store, &schema, "rain").await, [1, 2]);
         assert_eq!(finds(store, &schema, "tree").await, [] as [u128; 0]);
         assert_eq!(finds(store, &schema, "\"storm wet\"").await, [] as [u128; 0], "items are texts of their own");
         // A change of one field keeps the words of the other; one of none keeps all.
         changed[TITLE] = text("Dry");
         let (collection, after) = (Arc::clone(&notes), changed.clone());
-        assert!(write(store, move |conn| update(conn, &collection, &after, &[TITLE])).await.unwrap());
+        assert!(write(store, move |conn| update(conn, &collection, &after, &after, &[TITLE], 0)).await.unwrap());
         let (collection, after) = (Arc::clone(&notes), changed.clone());
-        assert!(write(store, move |conn| update(conn, &collection, &after, &[1])).await.unwrap());
+        assert!(write(store, move |conn| update(conn, &collection, &after, &after, &[1], 0)).await.unwrap());
         assert_eq!(finds(store, &schema, "storm dry").await, [2]);
 
         let failed: Result<(), _> = write(store, {
@@ -191,7 +191,7 @@ async fn words_follow_every_write() {
         assert!(failed.is_err());
         assert_eq!(finds(store, &schema, "unseen").await, [] as [u128; 0]);
         let collection = Arc::clone(&notes);
-        assert!(write(store, move |conn| delete(conn, &collection, Uuid::from_u128(1))).await.unwrap());
+        assert!(write(store, move |conn| delete(conn, &collection, Uuid::from_u128(1), 0)).await.unwrap());
         assert!(insert(store, &notes, note(1, "again")).await.unwrap());
         assert_eq!(finds(store, &schema, "rain").await, [] as [u128; 0]);
         assert_eq!(finds(store, &schema, "again").await, [1]);
@@ -259,7 +259,7 @@ async fn two_writers_of_one_record_leave_the_words_of_the_last() {
         assert!(insert(store, &notes, note(1, "begin")).await.unwrap());
         let change = |title: String| {
             let notes = Arc::clone(&notes);
-            write(store, move |conn| update(conn, &notes, &note(1, &title), &[TITLE]))
+            write(store, move |conn| update(conn, &notes, &note(1, ""), &note(1, &title), &[TITLE], 0))
         };
         for round in 0..10 {
             let (one, other) = tokio::join!(change(format!("one{round} both")), change(format!("other{round} both")));

@@ -34,7 +34,7 @@ async fn old_and_new_servers_write_beside_each_other_until_the_contract() {
         assert_eq!(at(&store, &next, "rain").await.len(), 452);
         assert!(insert(&store, old, note(503, "rain of the old")).await.unwrap());
         let old = Arc::clone(old);
-        let changed = move |conn: &mut Conn| update(conn, &old, &note(7, "snow"), &[TITLE]);
+        let changed = move |conn: &mut Conn| update(conn, &old, &note(7, ""), &note(7, "snow"), &[TITLE], 0);
         assert!(write(&store, changed).await.unwrap());
         assert_eq!(at(&store, &next, "number7").await, [7], "found by its former words until the contract");
         let done = migrate(&store, &next, &[Phase::Contract]).await.unwrap();
