@@ -8,6 +8,7 @@ pub mod api_server;
 pub mod cluster;
 pub mod cutter;
 pub mod database;
+pub mod gate;
 pub mod http;
 pub mod lab;
 pub mod operator;

@@ -132,6 +132,17 @@ impl Postgres {
         self.url(&name)
     }
 
+    /// The URL of a copy of a database that nobody is connected to.
+    pub fn copy(&self, url: &str) -> String {
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let (name, model) =
+            (format!("test_{}_{number}", std::process::id()), url.rsplit('/').next().unwrap_or_default());
+        let model = model.split('?').next().unwrap_or_default();
+        self.run("postgres", &format!("DROP DATABASE IF EXISTS {name}"));
+        self.run("postgres", &format!("CREATE DATABASE {name} TEMPLATE {model}"));
+        self.url(&name)
+    }
+
     /// Runs SQL in a database with `psql` and answers what it prints, one line a row, `|` between columns.
     pub fn run(&self, database: &str, sql: &str) -> String {
         let mut psql = Command::new(&self.psql);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mainstay_crds::collection::{Document, check};
 use mainstay_crds::plan::Phase;
-use mainstay_crds::schema::evolve::{Evolution, evolve};
+use mainstay_crds::schema::evolve::{Evolution, evolve, kind};
 use mainstay_crds::schema::stored::Stored;
 use mainstay_crds::schema::{Collection, Schema};
 use mainstay_crds::sql::{ColumnType, Sql};
@@ -60,7 +60,15 @@ fn both() -> [Store; 2] {
 }
 
 fn way(from: &Stored, to: &Schema) -> Evolution {
-    evolve(from, to).unwrap_or_else(|problems| panic!("{problems:?}"))
+    let way = evolve(from, to).unwrap_or_else(|problems| panic!("{problems:?}"));
+    for step in &way.plan.steps {
+        assert!(
+            kind(step).is_some(),
+            "KINDS lacks the kind of `{}`; give it a case in tests/it/faults/killed too",
+            step.effect
+        );
+    }
+    way
 }
 
 async fn migrate(store: &Store, run: &Evolution, phases: &[Phase]) -> Result<Applied, Refusal> {

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 mod away;
 mod clients;
+mod killed;
 mod limits;
 mod migrations;
 mod phases;

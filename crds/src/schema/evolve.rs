@@ -28,6 +28,8 @@ mod resolve;
 mod search;
 mod steps;
 
+pub use describe::{KINDS, kind};
+
 /// The way from the applied schema to the declared one.
 #[derive(Clone, Debug)]
 pub struct Evolution {

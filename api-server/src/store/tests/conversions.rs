@@ -83,6 +83,97 @@ async fn numbers_and_texts_become_each_other_where_nothing_is_lost() {
     becomes("decimal.18.2", "integer", &[(dec(-1_200), int(-12))], &[dec(1_201), dec(999_999_999_999_999_900)]).await;
     becomes("decimal.6.2", "decimal.9.4", &[(dec(-123_456), dec(-12_345_600))], &[]).await;
     becomes("decimal.9.4", "decimal.6.2", &[(dec(99_999_900), dec(999_999))], &[dec(100_000_000), dec(1)]).await;
+    becomes("decimal.18.2", "decimal.5.2", &[(dec(-99_999), dec(-99_999))], &[dec(100_000), dec(-100_000)]).await;
+}
+
+#[tokio::test]
+async fn decimals_become_texts_and_numbers_digit_by_digit() {
+    let (dec, num) = (Value::Decimal, Value::Number);
+    let written = [(0, "0.00"), (-5, "-0.05"), (123_456, "1234.56"), (-100, "-1.00")];
+    becomes("decimal.6.2", "text", &written.map(|(value, told)| (dec(value), text(told))), &[]).await;
+    let most = 999_999_999_999_999_999;
+    becomes("decimal.18.18", "text", &[(dec(-most), text("-0.999999999999999999"))], &[]).await;
+    becomes("decimal.18.0", "text", &[(dec(most), text("999999999999999999")), (dec(0), text("0"))], &[]).await;
+    let read = [("0.00", 0), ("-0.05", -5), ("1234.56", 123_456), ("-9999.99", -999_999)];
+    let bad =
+        ["", "0", "0.0", "-0.00", "00.10", "+1.00", "1.000", "10000.00", " 1.00", "1,00", "1e2", "1.0.0", "..", "NaN"];
+    let bad = bad.into_iter().chain(["-92233720368547758.08", "184467440737095516.17", "1.00\n", "١.٠٠"]).map(text);
+    becomes("text", "decimal.6.2", &read.map(|(told, value)| (text(told), dec(value))), &bad.collect::<Vec<_>>()).await;
+    becomes("text", "decimal.2.2", &[(text("-0.99"), dec(-99))], &[text("1.00"), text(".99")]).await;
+    becomes("text", "decimal.3.0", &[(text("-999"), dec(-999)), (text("0"), dec(0))], &["-0", "1000", "1."].map(text))
+        .await;
+
+    let near = [(29, 0.29), (-1, -0.01), (999_999, 9_999.99), (0, 0.0)];
+    becomes("decimal.6.2", "number", &near.map(|(value, near)| (dec(value), num(near))), &[]).await;
+    let kept = 999_999_999_999_999;
+    becomes("decimal.18.4", "number", &[(dec(-kept), num(-99_999_999_999.999_9))], &[dec(kept + 1), dec(most)]).await;
+    becomes("decimal.18.18", "number", &[(dec(kept), num(0.000_999_999_999_999_999))], &[dec(-most)]).await;
+    let odd = [0.005, 0.285_000_000_000_000_03, 1e-9, 10_000.0, -1e300, 1.0 / 3.0, 0.1 + 0.2].map(num);
+    let even = [(1.1, 110), (0.29, 29), (-9_999.99, -999_999), (64.1, 6_410), (0.57, 57)];
+    becomes("number", "decimal.6.2", &even.map(|(near, value)| (num(near), dec(value))), &odd).await;
+    let large = [(num(1e14), dec(100_000_000_000_000))];
+    becomes("number", "decimal.18.0", &large, &[num(1e15), num(0.5), num(9_007_199_254_740_993.0)]).await;
+}
+
+#[tokio::test]
+async fn numbers_and_times_become_texts_in_their_one_form() {
+    let num = Value::Number;
+    let plain = [(0.0, "0"), (0.1, "0.1"), (-2.5, "-2.5"), (100.0, "100"), (0.0001, "0.0001")];
+    let wide = [(123_456_789_012_345.0, "123456789012345"), (0.000_123_456_789_012_345, "0.000123456789012345")];
+    let written: Vec<_> = plain.into_iter().chain(wide).collect();
+    let odd = [1.0 / 3.0, 0.1 + 0.2, 1e15, 1e-5, -1e300, 5e-324, 9_007_199_254_740_991.0].map(num);
+    let forth: Vec<_> = written.iter().map(|(value, told)| (num(*value), text(told))).collect();
+    becomes("number", "text", &forth, &odd).await;
+    let back: Vec<_> = written.iter().map(|(value, told)| (text(told), num(*value))).collect();
+    let bad = [
+        "",
+        "-0",
+        "1.0",
+        "01",
+        ".5",
+        "5.",
+        "1e2",
+        "0x1",
+        "inf",
+        "NaN",
+        " 1",
+        "1 ",
+        "0.1234567890123456",
+        "1000000000000000",
+    ];
+    let bad = bad.into_iter().chain(["0.00001", "9".repeat(400).leak()]).map(text);
+    becomes("text", "number", &back, &bad.collect::<Vec<_>>()).await;
+
+    let day = 86_400_000_000;
+    let (first, last) = (Value::Timestamp(-719_162 * day), Value::Timestamp(2_932_897 * day - 1));
+    let told = ["0001-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z", "2024-02-29T07:08:09.123456Z"];
+    let leap = Value::Timestamp(1_709_190_489_123_456);
+    let moments = [first, last, leap];
+    let forth: Vec<_> = moments.iter().cloned().zip(told.map(text)).collect();
+    becomes("timestamp", "text", &forth, &[]).await;
+    let back: Vec<_> = told.map(text).into_iter().zip(moments).collect();
+    let bad = [
+        "",
+        "2024-01-31",
+        "2024-01-31T12:00:00Z",
+        "2024-01-31T12:00:00.000000+00:00",
+        "2024-01-31t12:00:00.000000z",
+        "2023-02-29T12:00:00.000000Z",
+        "2024-00-10T12:00:00.000000Z",
+        "2024-13-10T12:00:00.000000Z",
+        "2024-01-31T24:00:00.000000Z",
+        "2024-01-31T12:60:00.000000Z",
+        "2024-01-31T12:00:60.000000Z",
+        "0000-12-31T12:00:00.000000Z",
+        "2024-01-31 12:00:00.000000Z",
+        "x2024-01-31T12:00:00.000000Z",
+    ];
+    becomes("text", "timestamp", &back, &bad.map(text)).await;
+
+    let days = [("0001-01-01", -719_162), ("9999-12-31", 2_932_896), ("2024-02-29", 19_782)];
+    becomes("date", "text", &days.map(|(told, day)| (Value::Date(day), text(told))), &[]).await;
+    let bad = ["2023-02-29", "2024-2-29", "0000-01-01", "2024-12-32", "today", "24-01-01", "2024-01-01T00"].map(text);
+    becomes("text", "date", &days.map(|(told, day)| (text(told), Value::Date(day))), &bad).await;
 }
 
 #[tokio::test]

@@ -121,10 +121,13 @@ fn added(collection: &Collection, field: &Field, returns: bool, problems: &mut P
     }
 }
 
-/// Kinds that share a column type change in place, and so do the digits before the point of a decimal.
+/// Kinds that share a column type change in place, and so do more digits before the point of a decimal. For fewer
+/// PostgreSQL would rewrite the table, which nobody could use meanwhile.
 fn in_place(before: &Field, field: &Field) -> bool {
     match (before.kind.column(), field.kind.column()) {
-        (ColumnType::Decimal { scale: was, .. }, ColumnType::Decimal { scale: is, .. }) => was == is,
+        (ColumnType::Decimal { precision: had, scale: was }, ColumnType::Decimal { precision: has, scale: is }) => {
+            was == is && had <= has
+        }
         (was, is) => was == is,
     }
 }

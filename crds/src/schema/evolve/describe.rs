@@ -1,6 +1,6 @@
 //! Names for what a step changes, for people and for the approval hash.
 //!
-//! Called by `steps`. Says the meaning (fields, directions, conditions), never SQL, so that a better statement for
+//! Called by `steps`; by tests, which have a case of each kind. Says the meaning (fields, directions, conditions), never SQL, so that a better statement for
 //! the same effect needs no new approval.
 
 use serde_json::{Map, Value as Json, json};
@@ -8,7 +8,48 @@ use serde_json::{Map, Value as Json, json};
 use super::super::{Check, Collection, Index, Schema, Search, UniqueKey};
 use crate::filter::{Filter, Op, Operand};
 use crate::json::canonical;
+use crate::plan::Step;
 use crate::value::Value;
+
+/// The kinds of steps, as the words that their effects begin with.
+pub const KINDS: [&str; 30] = [
+    "add check",
+    "add field",
+    "add index",
+    "add reference",
+    "add unique key",
+    "allow",
+    "change",
+    "check values of",
+    "create table",
+    "drop check",
+    "drop default of",
+    "drop field",
+    "drop former indexes of",
+    "drop former rules of",
+    "drop index",
+    "drop indexes and reference of the retained field",
+    "drop indexes and references of the retained collection",
+    "drop reference",
+    "drop table",
+    "drop unique key",
+    "fill",
+    "hold",
+    "keep both columns of",
+    "no longer allow",
+    "no longer check values of",
+    "no longer require",
+    "read",
+    "require",
+    "set default of",
+    "widen",
+];
+
+/// The kind of a step; none is a step that [`KINDS`] does not know yet.
+pub fn kind(step: &Step) -> Option<&'static str> {
+    let begins = |kind: &&str| step.effect.strip_prefix(*kind).is_some_and(|rest| rest.starts_with(' '));
+    KINDS.into_iter().find(begins)
+}
 
 /// `unique key markets (creator, title) ignoring case where {…}`.
 pub(super) fn unique(key: &UniqueKey, collection: &Collection, schema: &Schema) -> String {

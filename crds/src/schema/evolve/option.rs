@@ -119,23 +119,17 @@ fn default(change: &Change<'_>, before: &Field) -> Option<Step> {
     Some(change.step(effect, sql(set(&is), set(&was))))
 }
 
-/// The digits of a decimal. PostgreSQL knows them, and rewrites the table for fewer.
+/// More digits of a decimal before the point; fewer take another column.
 fn precision(change: &Change<'_>, before: &Field) -> Option<Step> {
     let columns = (before.kind.column(), change.field.kind.column());
     let (ColumnType::Decimal { precision: was, .. }, ColumnType::Decimal { precision: is, .. }) = columns else {
         return None;
     };
-    if was == is {
-        return None;
-    }
     let (table, column) = (ident(&change.collection.table), ident(&change.field.column));
     let alter =
         |to: ColumnType| vec![format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE {}", to.name(Dialect::Postgres))];
-    let altered = sql(alter(columns.1), alter(columns.0));
-    Some(match is > was {
-        true => lasting(change.step(format!("widen {} to precision {is}", change.name()), altered)),
-        false => change.judged(change.step(format!("hold {} to precision {is}", change.name()), altered)),
-    })
+    let effect = format!("widen {} to precision {is}", change.name());
+    (was != is).then(|| lasting(change.step(effect, sql(alter(columns.1), alter(columns.0)))))
 }
 
 /// With values that only the new rule takes, the old one cannot be had back.

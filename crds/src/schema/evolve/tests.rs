@@ -199,7 +199,7 @@ fn what_is_not_supported_is_refused_all_at_once_with_the_next_step() {
         "default": "0192f0c1-2345-7abc-8def-0123456789ab" }]);
     let cases: Vec<(Schema, &str, &str)> = vec![
         (with_field("opens_at", json!({ "type": "boolean" })), "/markets/spec/fields/4/type", "timestamp to boolean"),
-        (with_field("closes_at", json!({ "type": "text" })), "/markets/spec/fields/5/type", "timestamp to text"),
+        (with_field("closes_at", json!({ "type": "integer" })), "/markets/spec/fields/5/type", "timestamp to integer"),
         (
             with_field("status", json!({ "type": "integer", "values": null })),
             "/markets/spec/fields/1/type",
