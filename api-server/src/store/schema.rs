@@ -83,7 +83,9 @@ pub fn applied(conn: &mut Conn) -> Result<Applied, Error> {
         if plan.steps.iter().any(contracts) {
             let done = ledger::done(conn, &plan.plan_hash)?;
             let steps = || plan.steps.iter().enumerate().filter(|(_, step)| contracts(step));
-            applied.is_open = steps().any(|(at, _)| !done.contains(&at));
+            // A run that was killed behind its last step has not taken off the list what it dropped.
+            let unsettled = applied.stored != applied.stored.contracted();
+            applied.is_open = unsettled || steps().any(|(at, _)| !done.contains(&at));
             applied.is_contracting = steps().any(|(at, _)| done.contains(&at));
         }
     }
