@@ -3,7 +3,7 @@ export CARGO_TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(HOME)/
 SHELL := bash
 
 .DEFAULT_GOAL := help
-.PHONY: help lint test contract clients e2e admission image generate bench bench-operator
+.PHONY: help lint test contract clients e2e admission image generate bench bench-migrate bench-operator
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,11 @@ bench: ## requests a second as ratios to pgbench, an import beside COPY, to benc
 	cargo build --locked --workspace
 	cargo build --locked --release --package mainstay
 	MAINSTAY_BIN=$(CARGO_TARGET_DIR)/release/mainstay bench/run.sh
+
+bench-migrate: ## a million records that change under steady traffic, to bench/migrate.md
+	e2e/tools.sh build postgres
+	cargo build --locked --release --package mainstay
+	MAINSTAY_BIN=$(CARGO_TARGET_DIR)/release/mainstay cargo test --locked --package mainstay --test it -- --ignored --exact faults::online::a_million_records_change_under_traffic
 
 bench-operator: ## memory, writes and speed of the operator with 1000 Backends, to bench/operator.md (BACKENDS= another number)
 	e2e/tools.sh build kubelab

@@ -196,7 +196,7 @@ fn startup(from: &mut TcpStream) -> io::Result<Vec<u8>> {
 }
 
 fn number(bytes: &[u8]) -> u32 {
-    bytes.iter().take(4).fold(0, |number, byte| number << 8 | u32::from(*byte))
+    bytes.iter().take(4).fold(0, |number, byte| (number << 8) | u32::from(*byte))
 }
 
 /// Whether a statement changes something.

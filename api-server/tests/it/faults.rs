@@ -18,14 +18,17 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 mod away;
+mod beside;
 mod clients;
 mod killed;
 mod limits;
 mod migrations;
+mod online;
 mod phases;
 mod rotation;
 mod sqlite;
 mod stop;
+mod traffic;
 mod unknown;
 
 const NOTES: &str = "/api/v1/notes";
@@ -81,6 +84,14 @@ fn migrate(documents: &str, url: &str, line: &str) -> Command {
     }
     command.args(["--database-url", url]);
     command
+}
+
+/// What a run of the plan for these documents needs to be allowed everything.
+fn terms(documents: &str, url: &str) -> String {
+    let output = migrate(documents, url, "plan --output json").output().unwrap();
+    let plan: Json = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("no plan: {}", String::from_utf8_lossy(&output.stderr)));
+    format!("--expect-hash {} --allow dataDependent,destructive", plan["planHash"].as_str().unwrap())
 }
 
 fn told(mut command: Command) -> (i32, String) {

@@ -1,12 +1,9 @@
 //! `migrate up`, killed after every change that it makes to a database, for each kind of step: started again it ends where an
 //! undisturbed run ends, with the same tables, the same records and nothing cut short.
 //!
-//! On PostgreSQL a proxy holds back the answer to the chosen change until the process is dead. On SQLite the kernel ends the
-//! process in the first write behind the chosen commit, for it would make a file larger than it may be.
+//! On PostgreSQL a proxy holds back the answer to the chosen change until the process is dead; files of SQLite are in `files`.
 
 use std::collections::BTreeSet;
-use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
 use mainstay_crds::collection::{Document, check};
@@ -19,17 +16,15 @@ use super::*;
 use cases::{Case, WHOLE, all, other};
 
 mod cases;
-
-/// What the kernel ends a process with whose file becomes too large.
-const SIGXFSZ: i32 = 25;
+mod files;
 
 const POSTGRES: &str = "SELECT format('%s.%s %s %s %s %s', table_name, column_name, data_type, numeric_precision, is_nullable, column_default) \
     FROM information_schema.columns WHERE table_schema = 'public' AND table_name !~ 'mainstay|diesel' \
-    UNION ALL SELECT indexdef || indisvalid FROM pg_indexes JOIN pg_index ON indexrelid = indexname::regclass \
-    WHERE schemaname = 'public' AND tablename !~ 'mainstay|diesel' \
+    UNION ALL SELECT pg_get_indexdef(indexrelid) || indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indrelid \
+    WHERE relnamespace = 'public'::regnamespace AND relname !~ 'mainstay|diesel' \
     UNION ALL SELECT conrelid::regclass || conname || pg_get_constraintdef(oid) || convalidated FROM pg_constraint \
     WHERE connamespace = 'public'::regnamespace \
-    UNION ALL SELECT tgname || tgrelid::regclass FROM pg_trigger WHERE NOT tgisinternal \
+    UNION ALL SELECT format('%s of %s', tgname, tgrelid::regclass) FROM pg_trigger WHERE NOT tgisinternal \
     UNION ALL SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1";
 const SQLITE: &str =
     "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND tbl_name NOT LIKE '%mainstay%' ORDER BY 1";
@@ -69,7 +64,7 @@ impl Life {
     /// Everything that comes before.
     fn prepare(&self, url: &str) {
         for (at, (_, phases)) in self.case.before.iter().enumerate() {
-            let (status, text) = told(migrate(&self.documents(at), url, &self.terms(at, url, phases)));
+            let (status, text) = told(migrate(&self.documents(at), url, &self.words(at, url, phases)));
             assert_eq!(status, 0, "{}: {text}", self.case.name);
             if at == 0 {
                 let id = |n: usize| format!("00000000-0000-7000-8000-{n:012}");
@@ -94,28 +89,26 @@ impl Life {
         assert_eq!(status, 0, "{}: {text}", self.case.name);
     }
 
-    /// The words of `migrate up` with all that its plan needs, which is the same for each copy of a database.
-    fn terms(&self, at: usize, url: &str, phases: &str) -> String {
-        let plan = migrate(&self.documents(at), url, "plan --output json").output().unwrap();
-        let plan: Json = serde_json::from_slice(&plan.stdout).unwrap();
-        let hash = plan["planHash"].as_str().unwrap();
-        format!("up --phase {phases} --expect-hash {hash} --allow dataDependent,destructive")
+    /// The words of `migrate up`, which are the same for each copy of a database.
+    fn words(&self, at: usize, url: &str, phases: &str) -> String {
+        format!("up --phase {phases} {}", terms(&self.documents(at), url))
     }
 
     /// `migrate up` to the last documents.
-    fn command(&self, url: &str, terms: &str) -> Command {
-        migrate(&self.documents(self.case.before.len()), url, terms)
+    fn command(&self, url: &str, words: &str) -> Command {
+        migrate(&self.documents(self.case.before.len()), url, words)
     }
 
+    /// As an undisturbed run, or one that goes on: by a look at the plan, and its hash.
     #[track_caller]
-    fn up(&self, url: &str, terms: &str, what: &str) {
-        let (status, text) = told(self.command(url, terms));
+    fn up(&self, url: &str, what: &str) {
+        let (status, text) = told(self.command(url, &self.last(url)));
         assert_eq!(status, 0, "{what}: {text}");
     }
 
-    /// The terms of the last documents.
+    /// The words for the last documents.
     fn last(&self, url: &str) -> String {
-        self.terms(self.case.before.len(), url, WHOLE)
+        self.words(self.case.before.len(), url, WHOLE)
     }
 }
 
@@ -135,7 +128,7 @@ fn state(url: &str) -> Vec<String> {
                 }
                 Ok(())
             })?;
-            Ok(lines)
+            Ok::<_, mainstay::store::Error>(lines)
         };
         let mut all = [lines(catalog)?, lines(LEDGER)?].concat();
         for query in lines(rows)? {
@@ -173,17 +166,17 @@ fn every_change(life: &Life) {
     let (name, postgres) = (life.case.name, Postgres::shared());
     let start = postgres.database();
     life.prepare(&start);
-    let (terms, gate, clean) = (life.last(&start), Gate::new(&start), postgres.copy(&start));
+    let (words, gate, clean) = (life.last(&start), Gate::new(&start), postgres.copy(&start));
     gate.arm(0, Counted::Kept);
-    life.up(&gate.through(&clean), &terms, name);
+    life.up(&gate.through(&clean), name);
     let (changes, expected) = (gate.changes(), state(&clean));
     assert!(changes > 2, "{name}: the proxy sees no change");
     for at in 1..=changes {
         let what = format!("{name}, killed after change {at} of {changes}");
         let url = postgres.copy(&start);
         gate.arm(at, Counted::Kept);
-        kill_at(quietly(life.command(&gate.through(&url), &terms)), &gate, &what);
-        life.up(&url, &terms, &what);
+        kill_at(quietly(life.command(&gate.through(&url), &words)), &gate, &what);
+        life.up(&url, &what);
         assert_same(&state(&url), &expected, &what);
     }
 }
@@ -201,12 +194,12 @@ fn again_and_again() {
     let postgres = Postgres::shared();
     let url = postgres.database();
     life.prepare(&url);
-    let (terms, gate, clean) = (life.last(&url), Gate::new(&url), postgres.copy(&url));
-    life.up(&clean, &terms, "undisturbed");
+    let (words, gate, clean) = (life.last(&url), Gate::new(&url), postgres.copy(&url));
+    life.up(&clean, "undisturbed");
     let mut stops = 0;
     for at in (1..).step_by(2) {
         gate.arm(at, Counted::Every);
-        let mut run = quietly(life.command(&gate.through(&url), &terms));
+        let mut run = quietly(life.command(&gate.through(&url), &words));
         wait_until("a stop or the end", || gate.has_stopped() || run.try_wait().unwrap().is_some());
         if !gate.has_stopped() {
             assert_eq!(run.wait().unwrap().code(), Some(0));
@@ -218,106 +211,6 @@ fn again_and_again() {
     }
     assert!(stops > 3, "it was killed {stops} times");
     assert_same(&state(&url), &state(&clean), "killed again and again");
-}
-
-/// A folder with a file and its log.
-struct Disk(TempDir);
-
-impl Disk {
-    fn path(&self, end: &str) -> PathBuf {
-        self.0.path().join(format!("a.db{end}"))
-    }
-
-    fn url(&self) -> String {
-        format!("sqlite:{}", self.path("").display())
-    }
-
-    fn copy(&self) -> Disk {
-        let copy = Disk(tempfile::tempdir().unwrap());
-        for end in ["", "-wal"] {
-            if exists(self.path(end)) {
-                std::fs::copy(self.path(end), copy.path(end)).unwrap();
-            }
-        }
-        copy
-    }
-
-    /// With a log that is long already: a process that may not write 32 KiB cannot open a file at all.
-    fn with_a_log(&self) -> Disk {
-        let url = DatabaseUrl::parse(&self.url()).unwrap();
-        let store = Store::open(&url, PoolOptions::default()).unwrap();
-        let filler = "CREATE TABLE filler (x BLOB); INSERT INTO filler VALUES (zeroblob(60000)); DROP TABLE filler";
-        actix_web::rt::System::new().block_on(store.session(move |conn| conn.batch(filler))).unwrap();
-        self.copy()
-    }
-
-    /// Where each commit of the log ends.
-    fn commits(&self) -> Vec<u64> {
-        let log = std::fs::read(self.path("-wal")).unwrap_or_default();
-        let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().unwrap());
-        if log.len() < 32 {
-            return Vec::new();
-        }
-        let frame = 24 + number(8) as usize;
-        let frames = (32..).step_by(frame).take_while(|at| at + frame <= log.len());
-        let frames = frames.take_while(|at| log[at + 8..at + 16] == log[16..24]);
-        frames.filter(|at| number(at + 4) > 0).map(|at| (at + frame) as u64).collect()
-    }
-}
-
-/// Runs `up` where no file may grow beyond so many bytes: whether the kernel ended it.
-fn limited(life: &Life, terms: &str, disk: &Disk, bytes: u64) -> bool {
-    let whole = life.command(&disk.url(), terms);
-    let mut command = Command::new("prlimit");
-    command.arg(format!("--fsize={bytes}:{bytes}")).arg("--core=0").arg(whole.get_program()).args(whole.get_args());
-    let output = command.output().unwrap();
-    match (output.status.signal(), output.status.code()) {
-        (Some(SIGXFSZ), _) => true,
-        (None, Some(0)) => false,
-        _ => panic!("{}: {bytes} bytes: {output:?}", life.case.name),
-    }
-}
-
-/// The ends of all commits that a run makes: as they are in the longest log that a killed run leaves.
-fn commits(life: &Life, terms: &str, start: &Disk) -> Vec<u64> {
-    let begun = std::fs::metadata(start.path("-wal")).map_or(0, |log| log.len());
-    let (mut low, mut high, mut found) = (begun, begun * 64, Vec::new());
-    assert!(!limited(life, terms, &start.copy(), high), "{}: its log is too long", life.case.name);
-    while high - low > 4096 {
-        let (limit, disk) = (low.midpoint(high), start.copy());
-        if limited(life, terms, &disk, limit) {
-            (low, found) = (limit, disk.commits());
-        } else {
-            high = limit;
-        }
-    }
-    found.retain(|end| *end >= begun);
-    found
-}
-
-fn every_commit(life: &Life) {
-    let (name, first) = (life.case.name, Disk(tempfile::tempdir().unwrap()));
-    life.prepare(&first.url());
-    let terms = life.last(&first.url());
-    let (clean, start) = (first.copy(), first.with_a_log());
-    life.up(&clean.url(), &terms, name);
-    let (expected, ends) = (state(&clean.url()), commits(life, &terms, &start));
-    assert!(ends.len() > 2, "{name}: no commits");
-    for (at, end) in ends.iter().enumerate() {
-        let (what, disk) = (format!("{name}, killed after commit {at} of {}", ends.len()), start.copy());
-        // In the middle of the next frame's head.
-        let killed = limited(life, &terms, &disk, end + 12);
-        assert!(killed || at + 1 == ends.len(), "{what}: it ended before");
-        assert!(!killed || disk.commits().last() == Some(end), "{what}: {:?}", disk.commits());
-        life.up(&disk.url(), &terms, &what);
-        assert_same(&state(&disk.url()), &expected, &what);
-    }
-}
-
-#[test]
-fn after_every_commit_of_sqlite() {
-    let lives: Vec<Life> = all().into_iter().map(Life::new).collect();
-    at_once(lives.len(), |at| every_commit(&lives[at]));
 }
 
 /// A drop beside writers leaves an index that is no longer valid.
@@ -339,6 +232,9 @@ fn in_the_middle_of_a_drop_that_waits() {
     wait_until("an index that goes", || count(postgres, &url, invalid) == 1);
     run.kill().unwrap();
     run.wait().unwrap();
+    let sessions = "SELECT count(*) FROM pg_stat_activity \
+        WHERE datname = current_database() AND application_name = 'mainstay'";
+    wait_until("the end of the killed session", || count(postgres, &url, sessions) == 0);
     drop(writer);
     let (status, text) = documents.migrate(&url, "up");
     assert_eq!(status, 0, "{text}");
