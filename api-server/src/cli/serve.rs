@@ -380,7 +380,7 @@ impl From<Refusal> for Failure {
             Refusal::InUse { .. } => Failure::new(Exit::Data, message).because(Reason::DatabaseInUse),
             Refusal::Moved { .. } => Failure::new(Exit::Stale, message),
             Refusal::UnknownTable(_) => Failure::new(Exit::Data, message).because(Reason::UnknownTable),
-            Refusal::Data { .. } | Refusal::Order(_) | Refusal::Lasting { .. } => {
+            Refusal::Data { .. } | Refusal::Order(_) | Refusal::Lasting { .. } | Refusal::Holds(_) => {
                 Failure::new(Exit::Data, message).because(Reason::PlanRefused)
             }
             Refusal::OldInstances { .. } | Refusal::Serving { .. } => {

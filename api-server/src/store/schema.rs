@@ -26,13 +26,13 @@ mod system;
 mod words;
 
 pub use apply::{Terms, apply};
-pub use down::{down, undoable};
+pub use down::{down, down_system, undoable};
 pub use drift::drift;
 pub use instances::Instance;
 pub use ledger::{Dirty, dirty};
 pub use owner::Claim;
 pub use refusal::Refusal;
-pub use system::pending;
+pub use system::{last as last_system, pending};
 
 /// What the database says of itself.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,7 +1,8 @@
-//! `mainstay migrate down`: back to the revision before, by undoing what the last plan did.
+//! `mainstay migrate down`: back to the revision before, by undoing what the last plan did; or the system tables back to those
+//! of an older server.
 //!
 //! Needs no documents: what undoes each step is kept beside it. What loses data runs only with `--allow` and the hash of the
-//! plan that was looked at.
+//! plan, or the name of the system migration, that was looked at.
 
 use std::io::{self, Write};
 
@@ -20,10 +21,13 @@ use crate::store::schema::{self, Applied, Claim};
 #[derive(clap::Args)]
 pub struct Down {
     /// The hash of the plan that is to be undone; exits 42 when it is not the last one
-    #[arg(long, value_name = "HASH")]
+    #[arg(long, value_name = "HASH", group = "bound")]
     expect_hash: Option<String>,
-    /// `destructive`: what the plan made goes with everything that was written there since
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "CLASS", requires = "expect_hash")]
+    /// Undo this system migration instead, before an older server runs that it does not serve; it has to be the last one
+    #[arg(long, value_name = "NAME", group = "bound")]
+    system: Option<String>,
+    /// `destructive`: what was made goes with everything that was written there since
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "CLASS", requires = "bound")]
     allow: Vec<ClassName>,
     /// How the answer is written
     #[arg(long, value_enum, default_value = "text")]
@@ -38,10 +42,15 @@ impl Down {
         if !exists(&settings) {
             return Err(Failure::new(Exit::Unavailable, format!("there is no database at {}", url(&settings))));
         }
-        let (claim, expect) = (claim(&settings), self.expect_hash.clone());
+        let (claim, expect, name) = (claim(&settings), self.expect_hash.clone(), self.system.clone());
         let may_lose = self.allow.iter().any(|class| matches!(class, ClassName::Destructive));
         let store = open(&settings)?;
-        let run = store.session(move |conn| Ok(down(conn, &claim, expect.as_deref(), may_lose)));
+        let run = store.session(move |conn| {
+            Ok(match name {
+                Some(name) => system(conn, &claim, &name, may_lose),
+                None => down(conn, &claim, expect.as_deref(), may_lose),
+            })
+        });
         let (undone, Applied { stored, compatible_from, .. }) = System::new().block_on(run)??;
         match self.output {
             Output::Json => {
@@ -79,6 +88,26 @@ fn down(
     gate(plan, &steps, may_lose)?;
     let undone = steps.iter().map(|step| step.effect.clone()).collect();
     Ok((undone, schema::down(conn, &plan.plan_hash, claim)?))
+}
+
+/// The system migration that was undone, and what is applied now.
+fn system(conn: &mut Conn, claim: &Claim, name: &str, may_lose: bool) -> Result<(Vec<String>, Applied), Failure> {
+    claim.judge(conn)?;
+    let Some(last) = schema::last_system(conn)? else {
+        return Err(Failure::new(Exit::Data, "the database is empty: there is nothing to undo"));
+    };
+    if last != name {
+        return Err(Failure::new(Exit::Stale, format!("nothing was changed; the last system migration is {last}")));
+    }
+    if !may_lose {
+        let class = print::class(Class::Destructive);
+        let message = format!(
+            "nothing was changed; what servers keep in the tables of {name} goes with them, and the next run of this server \
+             makes them anew; before an older server runs, run:\n  mainstay migrate down --system {name} --allow {class}"
+        );
+        return Err(Failure::new(Exit::Gate, message));
+    }
+    Ok((vec![format!("system migration {name}")], schema::down_system(conn, name, claim)?))
 }
 
 fn gate(plan: &Plan, steps: &[&Step], may_lose: bool) -> Result<(), Failure> {

@@ -51,7 +51,7 @@ pub enum Refusal {
         instances: Vec<Instance>,
     },
     /// Servers would lose what they serve.
-    #[error("servers of this revision run: {}; end them first, then try again", names(instances))]
+    #[error("servers run on it: {}; end them first, then try again", names(instances))]
     Serving {
         /// All of them.
         instances: Vec<Instance>,
@@ -64,6 +64,12 @@ pub enum Refusal {
         /// One a line.
         effects: String,
     },
+    /// The system migration of that name keeps what is applied.
+    #[error(
+        "nothing was changed; {0} cannot be undone: it holds the applied schema, without which the tables of the \
+         collections are nobody's"
+    )]
+    Holds(String),
     /// A step failed; what came before it is done and is not done again.
     #[error("{effect}: {error}")]
     Step {

@@ -1,7 +1,9 @@
-//! The system tables: which of their migrations are applied, applying them, and whether this server may run on them.
+//! The system tables: which of their migrations are applied, applying and undoing them, and whether this server may run on
+//! them.
 //!
-//! Called by [`super::applied()`] and [`super::apply()`]. A newer server's migrations are no obstacle as long as each
-//! of them still serves this version: it says so in `mainstay_system`, where an older server can read it.
+//! Called by [`super::applied()`], [`super::apply()`] and [`super::down_system()`]. A newer server's migrations are no
+//! obstacle as long as each of them still serves this version: it says so in `mainstay_system`, where an older server can
+//! read it.
 
 use diesel::migration::{Migration, MigrationSource};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -20,16 +22,36 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The system migrations of this server that the database lacks, such as `0002_instances`, in their order.
 pub fn pending(conn: &mut Conn) -> Result<Vec<String>, Error> {
+    let (mut known, applied) = (known(conn)?, applied(conn)?);
+    known.retain(|(version, _)| !applied.contains(version));
+    Ok(known.into_iter().map(|(_, name)| name).collect())
+}
+
+/// The last system migration that the database has; none in an empty one. What undoes it is in the server that knows it.
+pub fn last(conn: &mut Conn) -> Result<Option<String>, Error> {
+    let Some(last) = applied(conn)?.into_iter().max() else { return Ok(None) };
+    match known(conn)?.into_iter().find(|(version, _)| *version == last) {
+        Some((_, name)) => Ok(Some(name)),
+        None => Err(Error::Refused(format!("the system migration {last} is a newer server's: undo it with that one"))),
+    }
+}
+
+/// Version and name of each system migration of this server, in their order.
+fn known(conn: &Conn) -> Result<Vec<(String, String)>, Error> {
     let mut known: Vec<(String, String)> = match &conn.raw {
         Raw::Postgres(_) => named::<diesel::pg::Pg>(&POSTGRES.migrations().map_err(unreadable)?),
         Raw::Sqlite(_) => named::<diesel::sqlite::Sqlite>(&SQLITE.migrations().map_err(unreadable)?),
     };
     known.sort();
-    if table_exists(conn, "__diesel_schema_migrations")? {
-        let applied = texts(conn, "SELECT version FROM __diesel_schema_migrations")?;
-        known.retain(|(version, _)| !applied.contains(version));
+    Ok(known)
+}
+
+/// The versions that the database has.
+fn applied(conn: &mut Conn) -> Result<Vec<String>, Error> {
+    match table_exists(conn, "__diesel_schema_migrations")? {
+        true => texts(conn, "SELECT version FROM __diesel_schema_migrations"),
+        false => Ok(Vec::new()),
     }
-    Ok(known.into_iter().map(|(_, name)| name).collect())
 }
 
 /// Version and name of each.
@@ -42,6 +64,15 @@ pub(super) fn migrate(conn: &mut Conn) -> Result<(), Error> {
     let done = match &mut conn.raw {
         Raw::Postgres(connection) => connection.run_pending_migrations(POSTGRES).map(drop),
         Raw::Sqlite(connection) => connection.run_pending_migrations(SQLITE).map(drop),
+    };
+    done.map_err(unreadable)
+}
+
+/// Undoes the last of them. Under the lock of [`super::down_system()`].
+pub(super) fn take_back(conn: &mut Conn) -> Result<(), Error> {
+    let done = match &mut conn.raw {
+        Raw::Postgres(connection) => connection.revert_last_migration(POSTGRES).map(drop),
+        Raw::Sqlite(connection) => connection.revert_last_migration(SQLITE).map(drop),
     };
     done.map_err(unreadable)
 }

@@ -262,6 +262,52 @@ fn the_last_plan_is_undone_when_it_can_be() {
 }
 
 #[test]
+fn the_system_tables_go_back_to_an_older_server() {
+    let documents = Documents::new();
+    for url in [Postgres::shared().database(), format!("sqlite:{}/notes.db", documents.path())] {
+        let down = |name: &str| documents.migrate(&url, &format!("down --system {name} --allow destructive"));
+        assert_ne!(down("0001_system").0, 0, "there is nothing yet");
+        applied(documents.job(&url, "up"), 1, 1);
+        let (status, told) = down("0001_system");
+        let (_, last) = told.trim().rsplit_once(' ').unwrap();
+        assert!(
+            status == 42 && told.contains("nothing was changed; the last system migration is 0"),
+            "{status} {told}"
+        );
+        let (status, asked) = documents.migrate(&url, &format!("down --system {last}"));
+        assert!(
+            status == 3 && asked.contains(&format!("mainstay migrate down --system {last} --allow destructive")),
+            "{asked}"
+        );
+        let server = documents.serve(&url, &["--instance", "one"]);
+        make(&server, "one");
+        if url.starts_with("postgres") {
+            let (status, told) = down(last);
+            assert!(status == 75 && told.contains("one (revision 1, "), "{status} {told}");
+        }
+        assert!(server.stop().success());
+        let mut undone = Vec::new();
+        let mut next = last.to_owned();
+        let held = loop {
+            let (status, told) = down(&next);
+            if status != 0 {
+                break told;
+            }
+            assert!(told.contains(&format!("system migration {next}")), "{told}");
+            undone.push(next);
+            let (_, told) = down("none");
+            next = told.trim().rsplit_once(' ').unwrap().1.to_owned();
+        };
+        assert!(next == "0001_system" && held.contains("it holds the applied schema"), "{held}");
+        let (_, planned) = documents.job(&url, "plan");
+        undone.reverse();
+        assert_eq!((undone.len() > 1, &planned["plan"]["system"]), (true, &json!(undone)));
+        // This server makes them anew, and its records are there.
+        assert_eq!(total(&documents.serve(&url, &[])), 1);
+    }
+}
+
+#[test]
 fn each_difference_of_the_tables_is_named() {
     let documents = Documents::new();
     let fields =
