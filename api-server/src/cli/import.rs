@@ -38,6 +38,9 @@ pub struct Import {
     /// All lines or none, at most 10000 of them
     #[arg(long, conflicts_with = "on_error")]
     atomic: bool,
+    /// A unique key, as `slug` or `creator,title`: a line whose record is there changes it
+    #[arg(long, value_name = "FIELDS")]
+    on_conflict: Option<String>,
     /// How the answer is written
     #[arg(long, value_enum, default_value = "text")]
     output: Output,
@@ -67,11 +70,12 @@ impl Import {
         FormatName::of(self.format, self.file.as_deref())
     }
 
-    fn query(&self) -> Vec<(&'static str, &'static str)> {
+    fn query(&self) -> Vec<(&'static str, &str)> {
         let mut query = Vec::new();
         query.extend((self.on_error == OnError::Skip).then_some(("on_error", "skip")));
         query.extend(self.dry_run.then_some(("dry_run", "true")));
         query.extend(self.atomic.then_some(("atomic", "true")));
+        query.extend(self.on_conflict.as_deref().map(|key| ("on_conflict", key)));
         query
     }
 
@@ -129,7 +133,8 @@ impl Import {
         } else {
             let would = if self.dry_run { "would be " } else { "" };
             let records = count(usize::try_from(imported).unwrap_or(usize::MAX), "record");
-            writeln!(io::stdout(), "{records} {would}imported, up to line {last}")?;
+            let updated = report["updated"].as_u64().map(|updated| format!(", {updated} of them updated"));
+            writeln!(io::stdout(), "{records} {would}imported{}, up to line {last}", updated.unwrap_or_default())?;
         }
         match (failed.len(), self.output) {
             (0, _) => Ok(()),

@@ -36,7 +36,7 @@ pub async fn export(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<S
 
 /// `POST /api/v1/{collection}/import`
 pub async fn import(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<String>, payload: Payload) -> Answer {
-    app.service.may_create(&ctx, &path, "")?;
+    app.service.may_create(&ctx, &path, request.query_string())?;
     let (format, line) = (body::lines(&request)?, app.limits.body);
     let asked = Asked { collection: &path, raw: request.query_string(), format, line };
     let chunks = Box::pin(body::chunks(payload, app.limits.patience));

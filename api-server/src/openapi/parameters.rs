@@ -93,8 +93,8 @@ pub fn on_conflict(view: &View<'_>) -> Option<Parameter> {
     let visible = |collection: &Collection, field: usize| !collection.fields[field].write_only;
     let context = Context { collection: view.collection, schema: view.schema, visible: &visible, page: view.page };
     let names = upsert::names(context);
-    let description = "A unique key: the record that has the body's values of it is changed, as by a merge patch. The body must \
-        give them.";
+    let description = "A unique key: the record that has the given values of it is changed, as by a merge patch. They must be \
+        given.";
     (!names.is_empty()).then(|| query("on_conflict", description, json!({ "type": "string", "enum": names })))
 }
 
@@ -128,16 +128,17 @@ pub fn export(view: &View<'_>) -> Vec<Parameter> {
 }
 
 /// Parameters of an import.
-pub fn import() -> Vec<Parameter> {
+pub fn import(view: &View<'_>) -> Vec<Parameter> {
     let on_error = json!({ "type": "string", "enum": ["stop", "skip"] });
     let skip =
         "`skip` leaves bad lines out and goes on; else a batch with a bad line is not written and ends the import.";
     let atomic = "All lines or none, at most 10000 of them. Not with `on_error=skip`.";
-    vec![
+    let own = [
         query("on_error", skip, on_error),
         query("dry_run", "Judges every line and changes nothing.", json!({ "type": "boolean" })),
         query("atomic", atomic, json!({ "type": "boolean" })),
-    ]
+    ];
+    own.into_iter().chain(on_conflict(view)).collect()
 }
 
 /// `include`, where there is a reference to follow.

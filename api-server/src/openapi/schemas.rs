@@ -231,7 +231,8 @@ fn imported() -> Json {
     object(
         &["imported", "failed", "last_line"],
         json!({
-            "imported": { "type": "integer", "format": "int64", "minimum": 0, "description": "How many records were made, or with `dry_run` would have been." },
+            "imported": { "type": "integer", "format": "int64", "minimum": 0, "description": "How many records were made or changed, or with `dry_run` would have been." },
+            "updated": { "type": "integer", "format": "int64", "minimum": 0, "description": "With `on_conflict`: how many of them were there before." },
             "failed": { "type": "array", "items": reference("ImportFailure"), "description": "What is wrong with lines: the first 1000 problems." },
             "last_line": { "type": "integer", "format": "int64", "minimum": 0, "description": "All lines up to this one are imported or left out." },
         }),

@@ -4,7 +4,7 @@
 
 use mainstay_crds::{Problem, Problems};
 
-use super::params;
+use super::{Context, params, upsert};
 
 /// How lines are taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,12 +15,14 @@ pub struct ImportQuery {
     pub dry_run: bool,
     /// All lines or none.
     pub atomic: bool,
+    /// The position of the unique key by which a line finds the record that it changes; `None` when it only creates.
+    pub key: Option<usize>,
 }
 
-const NAMES: [&str; 3] = ["on_error", "dry_run", "atomic"];
+const NAMES: [&str; 4] = ["on_error", "dry_run", "atomic", upsert::NAME];
 
 /// Reads the query string.
-pub fn import(raw: &str) -> Result<ImportQuery, Vec<Problem>> {
+pub fn import(raw: &str, context: Context<'_>) -> Result<ImportQuery, Vec<Problem>> {
     let mut problems = Problems::new();
     let params = params::Params::read(raw, &mut problems);
     let skip = params.one("on_error", &mut problems, |text, problems| match text {
@@ -43,6 +45,7 @@ pub fn import(raw: &str) -> Result<ImportQuery, Vec<Problem>> {
         flag.unwrap_or_default()
     };
     let (dry_run, atomic) = (flag("dry_run", &mut problems), flag("atomic", &mut problems));
+    let key = params.one(upsert::NAME, &mut problems, |text, problems| upsert::key(text, context, problems));
     params.refuse_others(&NAMES, &mut problems);
     let skip = skip.unwrap_or_default();
     if skip && atomic {
@@ -51,5 +54,5 @@ pub fn import(raw: &str) -> Result<ImportQuery, Vec<Problem>> {
             problems.hint("conflicting_parameters", message, "leave out one of them");
         });
     }
-    problems.finish(ImportQuery { skip, dry_run, atomic })
+    problems.finish(ImportQuery { skip, dry_run, atomic, key })
 }

@@ -1,6 +1,6 @@
 //! `on_conflict`: the unique key by which a create finds the record that it changes instead.
 //!
-//! Called by the service for `POST` and for the upserts of a batch.
+//! Called by the service for `POST`, for the upserts of a batch and for imports.
 
 use mainstay_crds::schema::UniqueKey;
 use mainstay_crds::{Problem, Problems};
@@ -8,7 +8,8 @@ use mainstay_crds::{Problem, Problems};
 use super::Context;
 use super::params::Params;
 
-const NAME: &str = "on_conflict";
+/// The parameter.
+pub const NAME: &str = "on_conflict";
 
 /// Whether the parameter is there, whatever it says: what is granted depends on it, and is decided first.
 pub fn is_asked(raw: &str) -> bool {

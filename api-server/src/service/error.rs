@@ -124,6 +124,20 @@ impl Error {
         Error::with(code, message, problems.into_vec())
     }
 
+    /// The whole refusal as one problem at `path`, beside those of others.
+    pub fn detail(&self, path: String) -> Problem {
+        let code = match self.code {
+            Code::Unauthenticated => "unauthenticated",
+            Code::Forbidden => "forbidden",
+            Code::NotFound => "not_found",
+            Code::PreconditionFailed => "precondition_failed",
+            Code::PreconditionRequired => "precondition_required",
+            Code::Conflict => "conflict",
+            _ => "refused",
+        };
+        Problem { path, code, message: self.message.clone(), hint: None }
+    }
+
     fn away(message: &str, seconds: u64, cause: store::Error) -> Self {
         Error {
             retry_after: Some(Duration::from_secs(seconds)),

@@ -13,9 +13,9 @@ use diesel::sqlite::SqliteConnection;
 use mainstay_crds::Value;
 use mainstay_crds::sql::{ColumnType, Dialect, Sql};
 
-use super::decode;
 use super::error::Error;
 use super::statement::{Admission, Statement};
+use super::{Abort, decode};
 
 /// A connection to either database.
 pub struct Conn {
@@ -110,6 +110,19 @@ impl Conn {
                 .and_then(|mut rows| rows.try_for_each(|row| each(&Row::Sqlite(&row?)))),
         };
         self.note(done)
+    }
+
+    /// Runs a part of a transaction. What it changed is undone when it refuses, and the transaction can go on; a failure of
+    /// the database ends all of it.
+    pub fn part<T, E>(&mut self, body: impl FnOnce(&mut Conn) -> Result<T, Abort<E>>) -> Result<T, Abort<E>> {
+        self.batch("SAVEPOINT part")?;
+        let done = body(self);
+        match &done {
+            Ok(_) => self.batch("RELEASE SAVEPOINT part")?,
+            Err(Abort::Domain(_)) => self.batch("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")?,
+            Err(Abort::Store(_)) => {}
+        }
+        done
     }
 
     /// Lets references dangle until [`Conn::settle_references`] or the commit, so that a cycle can be deleted.

@@ -10,6 +10,8 @@ use mainstay_e2e::server::{ADMIN_KEY, Server};
 use reqwest::blocking::{Body, Client, Response};
 use serde_json::{Value as Json, json};
 
+mod on_conflict;
+
 const NDJSON: &str = "application/x-ndjson";
 const CSV: &str = "text/csv";
 

@@ -2,6 +2,7 @@
 //!
 //! Called while the document is built.
 
+use mainstay_crds::schema::Rule;
 use serde_json::json;
 use utoipa::openapi::path::OperationBuilder;
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -33,7 +34,7 @@ pub fn export(view: &View<'_>) -> OperationBuilder {
 
 pub fn import(view: &View<'_>) -> OperationBuilder {
     let body = RequestBodyBuilder::new()
-        .description(Some("A record a line: the body of a create, or CSV with the names of fields first."))
+        .description(Some("A record a line: the body of a create or, with `on_conflict`, of an upsert, or CSV with the names of fields first."))
         .required(Some(Required::True));
     let lines = || Content::new(Some(raw(json!({ "type": "string" }))));
     let body = MEDIA.iter().fold(body, |body, media| body.content(*media, lines()));
@@ -42,14 +43,16 @@ pub fn import(view: &View<'_>) -> OperationBuilder {
         .header_ref("X-Request-Id", errors::header("RequestId"))
         .header_ref("Vary", errors::header("Vary"))
         .content("application/json", Content::new(Some(raw(reference("ImportAnswer")))));
-    let rules = &view.collection.access.create;
+    let access = &view.collection.access;
+    let on_conflict = parameters::on_conflict(view).map(|_| access.update.as_slice());
+    let rules: Vec<&[Rule]> = on_conflict.into_iter().chain([access.create.as_slice()]).collect();
     let description = "Each 1000 lines are written together or not at all, and the import stops at the first that are not. \
         The limit of a body holds for a line. `version`, `created_at` and `updated_at` of an export are read past.";
-    let operation = operation(view, format!("import{}", view.singular().many), "Import", &[rules])
+    let operation = operation(view, format!("import{}", view.singular().many), "Import", &[&access.create])
         .description(Some(description))
-        .parameters(Some(parameters::import()))
+        .parameters(Some(parameters::import(view)))
         .request_body(Some(body.build()))
         .response("200", answer.build());
     let operation = fail(operation, &ALWAYS, &BODY);
-    fail(operation, &forbidden(view, &[rules], false), &[])
+    fail(operation, &forbidden(view, &rules, false), &[])
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 use super::access::{self, Action, Grant};
 use super::create::malformed;
 use super::{Target, Written, draft, no_parameters, references, target_in, unit};
-use crate::service::{Code, Ctx, Error, Service};
+use crate::service::{Ctx, Error, Service};
 use operation::{Members, Operation};
 use reference::Reference;
 use run::Batch;
@@ -162,7 +162,7 @@ fn heads(ctx: &Ctx, schema: &Arc<Schema>, operations: &[Json]) -> Result<Vec<Opt
         None => Ok(heads),
         Some((code, message)) => {
             let same = refused.into_iter().filter(|(_, error)| error.code == code);
-            let details = same.map(|(path, error)| detail(path, &error));
+            let details = same.map(|(path, error)| error.detail(path));
             Err(Error::with(code, message, details.collect()))
         }
     }
@@ -216,18 +216,4 @@ fn plan(
         true => operation.map(Planned::Ready),
         false => Some(Planned::Later(members.clone())),
     }
-}
-
-/// A refusal of one operation as a detail of the batch's.
-fn detail(path: String, error: &Error) -> Problem {
-    let code = match error.code {
-        Code::Unauthenticated => "unauthenticated",
-        Code::Forbidden => "forbidden",
-        Code::NotFound => "not_found",
-        Code::PreconditionFailed => "precondition_failed",
-        Code::PreconditionRequired => "precondition_required",
-        Code::Conflict => "conflict",
-        _ => "refused",
-    };
-    Problem { path, code, message: error.message.clone(), hint: None }
 }

@@ -1,23 +1,23 @@
-//! Import: records from lines, a batch at a time, each batch all or nothing.
+//! Import: records from lines, made or with `on_conflict` changed, a batch at a time, each batch all or nothing.
 //!
 //! Called by the transports with a stream of bytes. Memory holds one batch; nothing is read while it is written, so that the
 //! sender waits. Lines that an export wrote are taken: `version` and the times are the server's own and are read past.
 
 use futures_util::{Stream, StreamExt};
-use mainstay_crds::schema::{CREATED_AT, Field, UPDATED_AT, VERSION};
+use mainstay_crds::schema::{CREATED_AT, Collection, Field, UPDATED_AT, VERSION};
 use mainstay_crds::{Problem, Problems, json};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use super::access::{self, Action};
-use super::draft::{self, Record};
-use super::{Target, csv};
+use super::create::Grants;
+use super::read::context;
+use super::{Target, access, csv, draft, upsert};
 use crate::query;
 use crate::query::export::Format;
 use crate::query::import::ImportQuery;
 use crate::service::{Code, Ctx, Error, Service};
 use lines::{Line, Lines};
-use write::{Batch, Outcome};
+use write::{Batch, Entry, Job, Outcome};
 
 mod lines;
 mod write;
@@ -38,8 +38,11 @@ const TURN: usize = 64;
 /// What came of an import.
 #[derive(Debug, Default, PartialEq, Serialize)]
 pub struct Report {
-    /// How many records were made, or would have been.
+    /// How many records were made or changed, or would have been.
     pub imported: u64,
+    /// How many of them were there before; told of upserts alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated: Option<u64>,
     /// What is wrong with lines: the first thousand problems.
     pub failed: Vec<Failed>,
     /// The last line that is settled: all up to it are imported or left out.
@@ -79,9 +82,11 @@ where
     B: AsRef<[u8]>,
 {
     let target = service.target(asked.collection)?;
-    let grant = access::require(ctx, &target.collection, Action::Create)?;
-    let options = query::import::import(asked.raw).map_err(Error::invalid)?;
-    let batch = Batch::new(ctx.clone(), target.clone(), grant, options.dry_run);
+    let may = Grants::of(ctx, &target, asked.raw)?;
+    let visible = |collection: &Collection, field: usize| access::may_read(ctx, &collection.fields[field]);
+    let options = query::import::import(asked.raw, context(service, &target, &visible)).map_err(Error::invalid)?;
+    let ImportQuery { key, dry_run, .. } = options;
+    let batch = Batch::new(Job { ctx: ctx.clone(), target: target.clone(), may, key, dry_run, entries: Vec::new() });
     let mut import = Import::new(service, ctx, target, options, asked.format, batch);
     let mut lines = Lines::new(asked.line, asked.format == Format::Csv);
     while let Some(chunk) = body.next().await {
@@ -131,7 +136,8 @@ impl<'a> Import<'a> {
         format: Format,
         batch: Batch,
     ) -> Self {
-        let (columns, report) = (None, Report::default());
+        let (columns, updated) = (None, options.key.map(|_| 0));
+        let report = Report { updated, ..Report::default() };
         let (lines, bytes, line, is_broken, ended) = (0, 0, 0, false, false);
         Import { service, ctx, target, options, format, columns, batch, lines, bytes, line, is_broken, ended, report }
     }
@@ -144,7 +150,7 @@ impl<'a> Import<'a> {
         self.lines += 1;
         self.bytes += line.text.as_ref().map_or(0, Vec::len);
         match self.read(line.text) {
-            Ok(Some(record)) => self.batch.push(line.number, record),
+            Ok(Some(entry)) => self.batch.push(line.number, entry),
             Ok(None) => {}
             Err(problems) => self.fail(problems.into_iter().map(|problem| Failed { line: line.number, problem })),
         }
@@ -169,8 +175,8 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// The record of a line; nothing for one that holds none, or every problem of it.
-    fn read(&mut self, text: Option<Vec<u8>>) -> Result<Option<Record>, Vec<Problem>> {
+    /// What a line asks for; nothing for one that is empty, or every problem of it.
+    fn read(&mut self, text: Option<Vec<u8>>) -> Result<Option<Entry>, Vec<Problem>> {
         let mut problems = Problems::new();
         let Some(text) = text else {
             problems.add("line_too_long", "the line is longer than a body may be");
@@ -199,11 +205,15 @@ impl<'a> Import<'a> {
         for position in [VERSION, CREATED_AT, UPDATED_AT] {
             object.remove(self.target.collection.fields[position].name.as_str());
         }
+        if let Some(key) = self.options.key {
+            upsert::preview(self.ctx, &self.target, key, &object, &mut problems);
+            return problems.finish(Some(Entry::Upsert(object)));
+        }
         let record = draft::create(self.ctx, &self.target.collection, &object, None, &mut problems);
         if problems.is_empty() {
             problems.extend(draft::broken_checks(&self.target.collection, &record, ""));
         }
-        problems.finish(Some(record))
+        problems.finish(Some(Entry::New(record)))
     }
 
     /// The names of the first line, each of them once.
@@ -247,8 +257,9 @@ impl<'a> Import<'a> {
             }
             let room = MAX_FAILED.saturating_sub(self.report.failed.len());
             match self.batch.write(self.service, room).await.map_err(|error| self.so_far(error))? {
-                Outcome::Written(records) => {
-                    self.report.imported += records;
+                Outcome::Written(written) => {
+                    self.report.imported += written.records;
+                    self.report.updated = self.report.updated.map(|updated| updated + written.updated);
                     self.report.last_line = self.line;
                     return Ok(());
                 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::{Tx, Version, Written, version_of};
+use super::{Tx, Version, Written, id_of, version_of};
 use crate::service::{Ctx, Error, Service};
 use crate::store::{self, Abort, Conn, records};
 
@@ -30,6 +30,15 @@ impl Witness {
     /// Of a row that was written at the request's time.
     pub fn wrote(ctx: &Ctx, collection: &Arc<Collection>, written: &Written) -> Witness {
         Witness { collection: Arc::clone(collection), id: written.id, left: Some((written.version, ctx.now)) }
+    }
+
+    /// Of a row that was made.
+    pub fn made(collection: &Arc<Collection>, record: &[Value<'_>]) -> Witness {
+        let time = match record.get(UPDATED_AT) {
+            Some(Value::Timestamp(time)) => *time,
+            _ => 0,
+        };
+        Witness { collection: Arc::clone(collection), id: id_of(record), left: Some((version_of(record), time)) }
     }
 
     /// Of a row that was deleted.

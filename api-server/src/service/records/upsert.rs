@@ -1,6 +1,6 @@
 //! Upsert: the record that has the body's unique key is changed, as by a merge patch; where there is none, it is created.
 //!
-//! Called for `POST` with `on_conflict`, and by batches inside their transaction. Two at once on one key: PostgreSQL
+//! Called for `POST` with `on_conflict`, and by batches and imports inside their transactions. Two at once on one key: PostgreSQL
 //! lets the second one's insert wait for the first, and then insert nothing, so that the second look finds the record.
 
 use mainstay_crds::schema::{Field, ID, UniqueKey};
@@ -64,11 +64,19 @@ pub fn preview(ctx: &Ctx, target: &Target, key: usize, body: &Map<String, Json>,
     }
 }
 
+/// The record that has the key of a body, whoever may see it.
+pub fn known(conn: &mut Conn, target: &Target, key: usize, body: &Map<String, Json>) -> Tx<Option<Uuid>> {
+    let unique = unique(target, key)?;
+    holder(conn, target, unique, &wanted(target, unique, body))
+}
+
+fn unique(target: &Target, key: usize) -> Tx<&UniqueKey> {
+    target.collection.unique.get(key).ok_or_else(|| Error::bug("an upsert without a key").into())
+}
+
 /// Upserts one record that [`preview`] has passed.
 pub fn one(conn: &mut Conn, step: &Step<'_>, may: &Grants, key: usize, body: &Map<String, Json>) -> Tx<Written> {
-    let Some(unique) = step.target.collection.unique.get(key) else {
-        return Err(Error::bug("an upsert without a key").into());
-    };
+    let unique = unique(step.target, key)?;
     let wanted = wanted(step.target, unique, body);
     if let Some(id) = holder(conn, step.target, unique, &wanted)? {
         return change(conn, step, may, unique, id, body);

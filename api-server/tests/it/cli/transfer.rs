@@ -49,6 +49,27 @@ fn a_collection_leaves_one_database_and_enters_another() {
 }
 
 #[test]
+fn lines_change_what_has_their_key() {
+    let folder = Folder::new();
+    let document = fs::read_to_string(folder.path("things.yaml")).unwrap();
+    folder.write("things.yaml", &document.replace("type: text", "type: text, unique: true"));
+    folder.expect(0, "migrate up -f things.yaml");
+    folder.write("in.ndjson", "{\"title\":\"one\"}\n{\"title\":\"two\"}\n{\"title\":\"one\"}\n");
+    let (out, _) = folder.expect(0, "import things in.ndjson --on-conflict title --dry-run");
+    assert_eq!(out, "3 records would be imported, 1 of them updated, up to line 3\n");
+    let (out, _) = folder.expect(0, "import things in.ndjson --on-conflict title");
+    assert_eq!(out, "3 records imported, 1 of them updated, up to line 3\n");
+    let server = Server::start(&folder, "-f things.yaml --admin-key a-key-of-more-than-twenty-characters");
+    let mut command = folder.command(&format!("import things in.ndjson --on-conflict title --server {}", server.api));
+    let done = command.env("MAINSTAY_ADMIN_KEY", "a-key-of-more-than-twenty-characters").output().unwrap();
+    let (status, out, err) = super::told(done);
+    assert_eq!((status, out.as_str()), (0, "3 records imported, 3 of them updated, up to line 3\n"), "{err}");
+    drop(server);
+    let (_, err) = folder.expect(65, "import things in.ndjson --on-conflict titel");
+    assert!(err.contains("did you mean `title`?"), "{err}");
+}
+
+#[test]
 fn wrong_lines_are_told_and_exit_65() {
     let folder = Folder::new();
     folder.expect(0, "migrate up -f things.yaml");

@@ -5,6 +5,8 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
+use mainstay_e2e::server::ADMIN_KEY;
+
 use super::*;
 
 /// What breaks a connection, and when.
@@ -127,7 +129,10 @@ fn operations(path: &str) -> Json {
 
 /// A server behind a relay, and another that always reaches the database.
 fn scene() -> (Documents, Relay, Server, Server) {
-    let documents = Documents::new();
+    scene_of(Documents::new())
+}
+
+fn scene_of(documents: Documents) -> (Documents, Relay, Server, Server) {
     let url = Postgres::shared().database();
     let relay = Relay::to(&url);
     let direct = documents.serve(&url, &[]);
@@ -172,6 +177,43 @@ fn a_commit_without_an_answer_is_looked_up() {
     assert_eq!(send(&server.admin, Method::DELETE, &path, None).status, 204);
     relay.assert_cut();
     assert_eq!(direct.admin.get(&path, &[]).status, 404);
+}
+
+/// Imports lines through the API; the status and the report, or the refusal.
+fn import(server: &Server, query: &str, lines: &str) -> (u16, Json) {
+    let url = format!("{}{NOTES}/import?{query}", server.url);
+    let request = reqwest::blocking::Client::new().post(url).header("X-API-Key", ADMIN_KEY);
+    let answer = request.header("Content-Type", "application/x-ndjson").body(lines.to_owned()).send().unwrap();
+    (answer.status().as_u16(), answer.json().unwrap())
+}
+
+#[test]
+fn a_batch_of_an_import_without_an_answer_is_looked_up() {
+    let documents = Documents::new();
+    documents.write("", "  unique: [{ fields: [title] }]\n");
+    let (_documents, relay, server, direct) = scene_of(documents);
+    let (lines, failed) = ("{\"title\":\"one\"}\n{\"title\":\"two\"}\n", json!([]));
+    let report = |updated: Option<u64>| {
+        let mut report = json!({ "imported": 2, "failed": failed, "last_line": 2 });
+        report.as_object_mut().unwrap().extend(updated.map(|updated| ("updated".to_owned(), json!(updated))));
+        report
+    };
+    for (query, updated) in [("", None), ("on_conflict=title", Some(2))] {
+        relay.cut(Cut::Commit, false);
+        let (status, body) = import(&server, query, lines);
+        relay.assert_cut();
+        assert_eq!((status, &body["data"]), (200, &report(updated)), "{query}");
+    }
+    let notes = direct.admin.get(NOTES, &[]).body;
+    let versions = notes["data"].as_array().unwrap().iter().map(|note| note["version"].as_u64());
+    assert_eq!(versions.collect::<Vec<_>>(), [Some(2), Some(2)], "each once");
+    for (query, lines) in [("", "{\"title\":\"three\"}"), ("on_conflict=title", lines)] {
+        relay.cut(Cut::BeforeCommit, false);
+        let (status, body) = import(&server, query, lines);
+        relay.assert_cut();
+        assert_eq!((status, &body["outcome"]), (503, &json!("unknown")), "{query}");
+    }
+    assert_eq!(total(&direct), 2);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::condition::Expected;
 use super::operation::{Members, Operation};
 use super::reference::Results;
-use super::{Head, Outcome, Planned, detail};
+use super::{Head, Outcome, Planned};
 use crate::query::page;
 use crate::service::access::Action;
 use crate::service::records::create::Grants;
@@ -187,7 +187,8 @@ fn located(abort: Abort<Error>, path: &str) -> Abort<Error> {
         other => return other,
     };
     if error.details.is_empty() {
-        error.details.push(detail(path.to_owned(), &error));
+        let detail = error.detail(path.to_owned());
+        error.details.push(detail);
     }
     for problem in error.details.iter_mut().filter(|problem| problem.path.is_empty()) {
         path.clone_into(&mut problem.path);

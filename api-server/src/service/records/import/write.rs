@@ -1,88 +1,103 @@
 //! One batch into the database: one transaction, whose refusals are told by line.
 //!
-//! Used by the import. Rules of references, uniqueness and access are those of a create.
+//! Used by the import. What is written is the business of [`create`] and [`upsert`]; here is the transaction around it.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use mainstay_crds::schema::Collection;
-use mainstay_crds::{Problem, Problems};
-use uuid::Uuid;
+use mainstay_crds::Problem;
+use serde_json::{Map, Value as Json};
 
-use super::super::access::{self, Grant};
+use super::super::create::Grants;
 use super::super::draft::Record;
-use super::super::{Target, Tx, conflict, covered, id_of, references, version_of};
+use super::super::unit::Witness;
+use super::super::{Target, Tx, references};
 use super::Failed;
 use crate::service::{Ctx, Error, Service};
-use crate::store::{self, Abort, Conn, records};
+use crate::store::{self, Abort, Conn};
+
+mod create;
+mod upsert;
+
+/// What a line asks for.
+#[derive(Clone)]
+pub enum Entry {
+    /// A new record.
+    New(Record),
+    /// The members of an upsert.
+    Upsert(Map<String, Json>),
+}
 
 /// What came of a batch.
 pub enum Outcome {
-    /// All records are there.
-    Written(u64),
+    /// All lines are written.
+    Written(Written),
     /// Nothing was changed; these lines are in the way.
     Refused(Vec<Failed>),
 }
 
+/// What a batch has written.
+#[derive(Clone, Default)]
+pub struct Written {
+    pub records: u64,
+    /// How many of them were there before.
+    pub updated: u64,
+    /// That of one of the records; `None` of no records.
+    witness: Option<Witness>,
+}
+
 /// Why the transaction ends without a commit.
 enum Stop {
-    Refused(Vec<Failed>),
-    /// A rehearsal went well.
-    Rehearsed,
+    /// Lines are in the way, or a rehearsal went well.
+    Settled(Outcome),
     Failed(Error),
 }
 
-/// Records with their lines, that are written together.
+/// Lines with their numbers, that are written together.
 pub struct Batch {
     job: Arc<Job>,
 }
 
-struct Job {
-    ctx: Ctx,
-    target: Target,
-    grant: Grant,
-    dry_run: bool,
-    records: Vec<(u64, Record)>,
+/// Everything that the transaction needs.
+#[derive(Clone)]
+pub struct Job {
+    pub ctx: Ctx,
+    pub target: Target,
+    pub may: Grants,
+    /// The unique key by which an upsert finds the record that it changes.
+    pub key: Option<usize>,
+    pub dry_run: bool,
+    pub entries: Vec<(u64, Entry)>,
 }
 
 impl Batch {
-    pub fn new(ctx: Ctx, target: Target, grant: Grant, dry_run: bool) -> Batch {
-        Batch { job: Arc::new(Job { ctx, target, grant, dry_run, records: Vec::new() }) }
+    pub fn new(job: Job) -> Batch {
+        Batch { job: Arc::new(job) }
     }
 
-    pub fn push(&mut self, line: u64, record: Record) {
-        self.edit(|records| records.push((line, record)));
+    pub fn push(&mut self, line: u64, entry: Entry) {
+        self.entries().push((line, entry));
     }
 
     pub fn clear(&mut self) {
-        self.edit(Vec::clear);
+        self.entries().clear();
     }
 
     /// Without the lines that are in the way.
     pub fn leave_out(&mut self, failed: &[Failed]) {
         let lines: BTreeSet<u64> = failed.iter().map(|failed| failed.line).collect();
-        self.edit(|records| records.retain(|(line, _)| !lines.contains(line)));
+        self.entries().retain(|(line, _)| !lines.contains(line));
     }
 
-    /// Between writes nobody else holds the records, unless a write whose end nobody awaits still does.
-    fn edit(&mut self, f: impl FnOnce(&mut Vec<(u64, Record)>)) {
-        match Arc::get_mut(&mut self.job) {
-            Some(job) => f(&mut job.records),
-            None => {
-                let Job { ctx, target, grant, dry_run, records } = &*self.job;
-                let (ctx, target, grant) = (ctx.clone(), target.clone(), grant.clone());
-                let mut records = records.clone();
-                f(&mut records);
-                self.job = Arc::new(Job { ctx, target, grant, dry_run: *dry_run, records });
-            }
-        }
+    /// Between writes nobody else holds them, unless a write whose end nobody awaits still does: it keeps its own.
+    fn entries(&mut self) -> &mut Vec<(u64, Entry)> {
+        &mut Arc::make_mut(&mut self.job).entries
     }
 
-    /// Writes all records, and forgets them. At most `room` refusals are explained.
+    /// Writes all lines, and forgets them. At most `room` refusals are explained.
     pub async fn write(&mut self, service: &Service, room: usize) -> Result<Outcome, Error> {
-        let count = self.job.records.len() as u64;
-        if count == 0 {
-            return Ok(Outcome::Written(0));
+        if self.job.entries.is_empty() {
+            return Ok(Outcome::Written(Written::default()));
         }
         let guarded = references::guarded(&self.job.ctx, &self.job.target);
         let mut done = self.attempt(service, guarded, room).await;
@@ -91,113 +106,57 @@ impl Batch {
             done = self.attempt(service, true, room).await;
         }
         let outcome = match done {
-            Ok(()) | Err(Abort::Domain(Stop::Rehearsed)) => Outcome::Written(count),
-            Err(Abort::Domain(Stop::Refused(failed))) => return Ok(Outcome::Refused(failed)),
+            Ok(written) => Outcome::Written(written),
+            Err(Abort::Domain(Stop::Settled(outcome))) => outcome,
             Err(Abort::Domain(Stop::Failed(error))) => return Err(error),
-            Err(Abort::Store(store::Error::OutcomeUnknown)) => {
-                Arc::clone(&self.job).look_up(service).await?;
-                Outcome::Written(count)
-            }
             Err(Abort::Store(error)) => return Err(error.into()),
         };
-        self.clear();
+        if matches!(outcome, Outcome::Written(_)) {
+            self.clear();
+        }
         Ok(outcome)
     }
 
-    async fn attempt(&self, service: &Service, check_references: bool, room: usize) -> Result<(), Abort<Stop>> {
-        let job = Arc::clone(&self.job);
-        let run = move |conn: &mut Conn| match job.run(conn, check_references, room) {
-            Ok(failed) if !failed.is_empty() => Err(Abort::Domain(Stop::Refused(failed))),
-            Ok(_) if job.dry_run => Err(Abort::Domain(Stop::Rehearsed)),
-            Ok(_) => Ok(()),
+    /// One transaction. Where the answer to its commit was lost, its witness tells whether it happened.
+    async fn attempt(&self, service: &Service, look: bool, room: usize) -> Result<Written, Abort<Stop>> {
+        let (job, kept) = (Arc::clone(&self.job), Arc::new(Mutex::new(None)));
+        let keep = Arc::clone(&kept);
+        let run = move |conn: &mut Conn| match job.run(conn, look, room) {
+            Ok(Outcome::Written(written)) if !job.dry_run => {
+                *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(written.clone());
+                Ok(written)
+            }
+            Ok(outcome) => Err(Abort::Domain(Stop::Settled(outcome))),
             Err(Abort::Store(error)) => Err(Abort::Store(error)),
             Err(Abort::Domain(error)) => Err(Abort::Domain(Stop::Failed(error))),
         };
-        service.store.write(run).await
+        let done = service.store.write(run).await;
+        if !matches!(done, Err(Abort::Store(store::Error::OutcomeUnknown))) {
+            return done;
+        }
+        let written = kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match written {
+            Some(Written { witness: Some(witness), records, updated }) if witness.confirms(service).await => {
+                Ok(Written { records, updated, witness: None })
+            }
+            _ => done,
+        }
     }
 }
 
 impl Job {
-    /// The lines that are in the way; none when all records are there.
-    fn run(&self, conn: &mut Conn, check_references: bool, room: usize) -> Tx<Vec<Failed>> {
-        let Job { ctx, target, grant, records, .. } = self;
-        if check_references {
-            let placed: Vec<_> = records.iter().map(|(line, record)| (format!("/{line}"), record.as_slice())).collect();
-            match references::check(conn, ctx, target, &placed) {
-                Err(Abort::Domain(error)) => return Ok(error.details.into_iter().filter_map(by_line).collect()),
-                checked => checked?,
-            }
+    fn run(&self, conn: &mut Conn, look: bool, room: usize) -> Tx<Outcome> {
+        match self.key {
+            None => self.create(conn, look, room),
+            Some(key) => self.upsert(conn, look, key),
         }
-        let deferred = refers_to_itself(&target.collection);
-        if deferred {
-            conn.defer_references()?;
-        }
-        let rows: Vec<&Record> = records.iter().map(|(_, record)| record).collect();
-        let made: BTreeSet<Uuid> = records::insert_many(conn, &target.collection, &rows)?.into_iter().collect();
-        if made.len() < records.len() {
-            return self.taken(conn, &made, room);
-        }
-        if deferred {
-            conn.settle_references()?;
-        }
-        let ids: Vec<Uuid> = made.into_iter().collect();
-        let granted = covered(conn, target, grant, &ids)?;
-        let refused = records.iter().filter(|(_, record)| !granted.has(id_of(record)));
-        let message = access::forbidden_row(&target.collection).message;
-        Ok(refused.map(|(line, _)| failed(*line, "forbidden", message.clone())).collect())
     }
 
-    /// Why records were not made: which key of which line is taken.
-    fn taken(&self, conn: &mut Conn, made: &BTreeSet<Uuid>, room: usize) -> Tx<Vec<Failed>> {
-        let Job { target, records, .. } = self;
-        // Of two lines with one id the second is refused, whose id is among those that were made.
-        let mut seen = BTreeSet::new();
-        let mut found = Vec::new();
-        for (line, record) in records {
-            if made.contains(&id_of(record)) && seen.insert(id_of(record)) {
-                continue;
-            }
-            let problems = match found.len() < room {
-                true => conflict::explain(conn, target, record, "", None)?,
-                false => Problems::new(),
-            };
-            let before = found.len();
-            found.extend(problems.into_vec().into_iter().map(|problem| Failed { line: *line, problem }));
-            if found.len() == before && before >= room {
-                found.push(failed(*line, "taken", "the id or a unique key is taken".to_owned()));
-            } else if found.len() == before {
-                // The other record has gone meanwhile.
-                return Err(store::Error::Retry.into());
-            }
-        }
-        Ok(found)
+    fn written(&self, updated: u64, witness: Option<Witness>) -> Outcome {
+        Outcome::Written(Written { records: self.entries.len() as u64, updated, witness })
     }
-
-    /// After a commit whose outcome is unknown: the batch is there when its first record is.
-    async fn look_up(self: Arc<Self>, service: &Service) -> Result<(), Error> {
-        let found = service.read(move |conn| {
-            let Some((_, record)) = self.records.first() else { return Ok(()) };
-            let stored = records::select_record(conn, &self.target.collection, id_of(record), false)?;
-            match stored.is_some_and(|stored| version_of(&stored) == version_of(record)) {
-                true => Ok(()),
-                false => Err(store::Error::OutcomeUnknown.into()),
-            }
-        });
-        found.await.map_err(|_| store::Error::OutcomeUnknown.into())
-    }
-}
-
-/// A problem whose path begins with its line.
-fn by_line(problem: Problem) -> Option<Failed> {
-    let rest = problem.path.strip_prefix('/')?;
-    let (line, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-    Some(Failed { line: line.parse().ok()?, problem: Problem { path: path.to_owned(), ..problem } })
 }
 
 fn failed(line: u64, code: &'static str, message: String) -> Failed {
     Failed { line, problem: Problem { path: String::new(), code, message, hint: None } }
-}
-
-fn refers_to_itself(collection: &Collection) -> bool {
-    collection.fields.iter().any(|field| field.target() == Some(&collection.name))
 }
