@@ -26,7 +26,7 @@ contract: ## the OpenAPI documents against their linters, and the servers agains
 	cargo build --locked --workspace
 	e2e/contract/run.sh
 
-clients: ## clients in Python, TypeScript and Go, generated from a running server's document, compiled and run against it
+clients: ## clients in Python, TypeScript, Go, Java and Rust, generated from a running server's document, compiled and run against it
 	e2e/tools.sh build contract clients
 	cargo build --locked --package mainstay --package mainstay-e2e
 	$(CARGO_TARGET_DIR)/debug/mainstay-e2e --quiet examples/markets sqlite e2e/contract/clients.sh

@@ -72,8 +72,8 @@ contract() {
 # openapi-generator from Maven, and what its clients are compiled with; after `contract`, whose python and node they use.
 clients() {
   local pins missing=() jar="$cache/openapi-generator.jar"
-  pins=$(cat e2e/contract/clients/{requirements.txt,package.json,package-lock.json} <(echo "$generator_version") | sha256sum)
-  command -v java >/dev/null || missing+=(default-jre-headless)
+  pins=$(cat e2e/contract/clients/{requirements.txt,package.json,package-lock.json,pom.xml} <(echo "$generator_version") | sha256sum)
+  command -v javac >/dev/null || missing+=(default-jdk-headless)
   command -v mvn >/dev/null || missing+=(maven)
   command -v curl >/dev/null || missing+=(curl)
   [ ${#missing[@]} = 0 ] || apt "${missing[@]}"
@@ -89,6 +89,8 @@ clients() {
   mkdir -p "$cache/clients"
   cp e2e/contract/clients/package.json e2e/contract/clients/package-lock.json "$cache/clients"
   (cd "$cache/clients" && PATH="$cache/venv/bin:$PATH" npm ci --silent --no-audit --no-fund)
+  rm -rf "$cache/clients/java"
+  mvn --quiet --batch-mode --file e2e/contract/clients/pom.xml dependency:copy-dependencies -DoutputDirectory="$cache/clients/java"
   echo "$pins" >"$cache/clients.pins"
 }
 

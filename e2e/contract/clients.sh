@@ -31,4 +31,14 @@ rm -rf go/client/test
 printf 'module scenario\n\ngo 1.26\n' >go/go.mod
 (cd go && go vet ./... && go run .)
 
-echo "three generated clients compile and run"
+generate java java library=native,supportUrlQuery=false,useSingleRequestParameter=true
+cp "$here/clients/Scenario.java" java/src/main/java
+mkdir java/classes
+find java/src/main/java -name '*.java' -print0 | xargs -0 javac -Werror -cp "$cache/clients/java/*" -d java/classes
+java -cp "java/classes:$cache/clients/java/*" Scenario
+
+generate rust rust/client library=reqwest-trait,packageName=client,useBonBuilder=true,useSingleRequestParameter=true
+cp "$here"/clients/{Cargo.toml,Cargo.lock,scenario.rs} rust
+cargo run --quiet --locked --manifest-path rust/Cargo.toml --target-dir "$CARGO_TARGET_DIR/clients"
+
+echo "five generated clients compile and run"

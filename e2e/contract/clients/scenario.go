@@ -1,4 +1,4 @@
-// The scenario of generated clients, in Go: create, walk by cursor, change under If-Match, two refusals.
+// The scenario of generated clients, in Go: create, walk by cursor, change under If-Match, two refusals, a batch.
 package main
 
 import (
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
 	"os"
 	"slices"
 
@@ -20,18 +21,26 @@ func must[T any](value T, response any, err error) T {
 	return value
 }
 
-func refused(status int, code string, err error) {
+func refused(code string, details []string, err error) {
 	var failure *client.GenericOpenAPIError
-	var told struct{ Code string }
+	var told client.ErrorAnswer
 	if !errors.As(err, &failure) || json.Unmarshal(failure.Body(), &told) != nil || told.Code != code {
-		log.Fatalf("wanted %d %s, found %v", status, code, err)
+		log.Fatalf("wanted %s, found %v", code, err)
+	}
+	var found []string
+	for _, detail := range told.Details {
+		found = append(found, detail.Path+" "+detail.Code)
+	}
+	if !slices.Equal(found, details) {
+		log.Fatalf("wanted %v, found %v", details, found)
 	}
 }
 
 func main() {
 	configuration := client.NewConfiguration()
 	configuration.Servers = client.ServerConfigurations{{URL: os.Getenv("E2E_SQLITE_URL")}}
-	markets := client.NewAPIClient(configuration).MarketsAPI
+	api := client.NewAPIClient(configuration)
+	markets := api.MarketsAPI
 	keys := map[string]client.APIKey{"apiKey": {Key: os.Getenv("E2E_KEY")}}
 	ctx := context.WithValue(context.Background(), client.ContextAPIKeys, keys)
 
@@ -74,8 +83,26 @@ func main() {
 		log.Fatal(changed)
 	}
 	_, _, err = markets.UpdateMarket(ctx, made.Id).IfMatch(etag).MarketPatch(*patch).Execute()
-	refused(412, "PRECONDITION_FAILED", err)
+	refused("PRECONDITION_FAILED", nil, err)
 	again := client.NewMarketCreateBody("go-0", "Gopher again")
 	_, _, err = markets.CreateMarket(ctx).MarketCreateBody(*again).Execute()
-	refused(409, "CONFLICT", err)
+	refused("CONFLICT", []string{"/slug taken"}, err)
+
+	first := client.NewBatchOperation("markets", "create")
+	first.SetData(map[string]any{"title": "Gopher in a batch", "slug": "go-3"})
+	second := client.NewBatchOperation("markets", "update")
+	second.SetId("$0.id")
+	second.SetData(map[string]any{"status": "closed"})
+	third := client.NewBatchOperation("markets", "delete")
+	third.SetId(made.Id)
+	third.SetVersion(2)
+	run := func(operations ...client.BatchOperation) (*client.BatchAnswer, *http.Response, error) {
+		return api.BatchAPI.RunBatch(ctx).BatchBody(*client.NewBatchBody(operations)).Execute()
+	}
+	results := must(run(*first, *second, *third)).Data.Results
+	if results[0].Status != 201 || results[1].Data["status"] != "closed" || results[2].Status != 204 {
+		log.Fatal(results)
+	}
+	_, _, err = run(*third)
+	refused("PRECONDITION_FAILED", []string{"/operations/0 precondition_failed"}, err)
 }

@@ -1,9 +1,19 @@
-"""The scenario of generated clients, in Python: create, walk by cursor, change under If-Match, two refusals."""
+"""The scenario of generated clients, in Python: create, walk by cursor, change under If-Match, two refusals, a batch."""
 
-import json
 import os
 
-from openapi_client import ApiClient, ApiException, Configuration, MarketCreateBody, MarketPatch, MarketsApi
+from openapi_client import (
+    ApiClient,
+    ApiException,
+    BatchApi,
+    BatchBody,
+    BatchOperation,
+    Configuration,
+    ErrorAnswer,
+    MarketCreateBody,
+    MarketPatch,
+    MarketsApi,
+)
 
 client = ApiClient(Configuration(host=os.environ["E2E_SQLITE_URL"], api_key={"apiKey": os.environ["E2E_KEY"]}))
 markets = MarketsApi(client)
@@ -13,7 +23,8 @@ def refusal(call):
     try:
         call()
     except ApiException as refused:
-        return refused.status, json.loads(refused.body)["code"]
+        told = ErrorAnswer.from_json(refused.body)
+        return refused.status, told.code, [(detail.path, detail.code) for detail in told.details]
     raise AssertionError("it was not refused")
 
 
@@ -36,6 +47,15 @@ etag = got.headers["etag"]
 changed = markets.update_market(str(made.id), MarketPatch(status="closed"), if_match=etag)
 assert changed.data.status == "closed" and changed.data.version == 2, changed
 late = lambda: markets.update_market(str(made.id), MarketPatch(status="open"), if_match=etag)
-assert refusal(late) == (412, "PRECONDITION_FAILED")
+assert refusal(late) == (412, "PRECONDITION_FAILED", [])
 taken = lambda: markets.create_market(MarketCreateBody(title="Python again", slug="python-0"))
-assert refusal(taken) == (409, "CONFLICT")
+assert refusal(taken) == (409, "CONFLICT", [("/slug", "taken")])
+
+first = BatchOperation(op="create", collection="markets", data={"title": "Python in a batch", "slug": "python-3"})
+second = BatchOperation(op="update", collection="markets", id="$0.id", data={"status": "closed"})
+third = BatchOperation(op="delete", collection="markets", id=str(made.id), version=2)
+batch = BatchApi(client)
+results = batch.run_batch(BatchBody(operations=[first, second, third])).data.results
+assert [result.status for result in results] == [201, 200, 204] and results[1].data["status"] == "closed", results
+gone = lambda: batch.run_batch(BatchBody(operations=[third]))
+assert refusal(gone) == (412, "PRECONDITION_FAILED", [("/operations/0", "precondition_failed")])
