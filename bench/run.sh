@@ -1,7 +1,23 @@
 #!/usr/bin/env bash
-# Called by `make bench` with MAINSTAY_BIN: serves examples/markets from SQLite and from PostgreSQL at once, and measures.
+# Called by `make bench` with MAINSTAY_BIN: measures servers of examples/markets on both databases at once, then of
+# bench/sizes.yaml on one after the other, and writes bench/results.md. PARTS ("requests sizes") may name one of them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 harness=$CARGO_TARGET_DIR/debug/mainstay-e2e
-exec "$harness" --quiet examples/markets postgres "$harness" --quiet examples/markets sqlite python3 bench/measure.py
+results=$(mktemp)
+trap 'rm -f "$results"' EXIT
+for part in ${PARTS:-requests sizes}; do
+  case $part in
+    requests)
+      "$harness" --quiet examples/markets postgres "$harness" --quiet examples/markets sqlite python3 bench/measure.py "$results"
+      ;;
+    sizes)
+      for kind in postgres sqlite; do
+        "$harness" --quiet bench/sizes.yaml "$kind" python3 bench/sizes.py "$results"
+      done
+      ;;
+  esac
+done
+[ "${PARTS:-all}" != all ] || cp "$results" bench/results.md
+cat "$results"
