@@ -23,8 +23,8 @@ pub const Q: &str = "q";
 pub fn parse(params: &Params, known: &[&str], context: Context<'_>, problems: &mut Problems) -> Option<Filter> {
     let mut tests: Vec<(usize, Op, Vec<Operand>)> = Vec::new();
     let q = words(params, context, problems);
-    let is_filter = |name: &str| !known.contains(&name) && !(name == Q && context.collection.search.is_some());
-    for (name, text) in params.pairs().filter(|(name, _)| is_filter(name)) {
+    let is_read = |name: &str| known.contains(&name) || name == Q && context.collection.search.is_some();
+    for (name, text) in params.pairs().filter(|(name, _)| !is_read(name)) {
         params::at(name, problems, |problems| {
             let Some((field, op)) = resolve(name, context, problems) else { return };
             let Some(operands) = operands(field, op, text, context, problems) else { return };
