@@ -1,7 +1,7 @@
 //! Names for what a step changes, for people and for the approval hash.
 //!
-//! Called by `steps`; by tests, which have a case of each kind. Says the meaning (fields, directions, conditions), never SQL, so that a better statement for
-//! the same effect needs no new approval.
+//! Called by `steps`; by tests, which have a case of each kind. Says the meaning (fields, directions, conditions), never SQL,
+//! so that a better statement for the same effect needs no new approval.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -12,11 +12,12 @@ use crate::plan::Step;
 use crate::value::Value;
 
 /// The kinds of steps, as the words that their effects begin with.
-pub const KINDS: [&str; 30] = [
+pub const KINDS: [&str; 34] = [
     "add check",
     "add field",
     "add index",
     "add reference",
+    "add search",
     "add unique key",
     "allow",
     "change",
@@ -27,14 +28,17 @@ pub const KINDS: [&str; 30] = [
     "drop field",
     "drop former indexes of",
     "drop former rules of",
+    "drop former search of",
     "drop index",
     "drop indexes and reference of the retained field",
     "drop indexes and references of the retained collection",
     "drop reference",
+    "drop search",
     "drop table",
     "drop unique key",
     "fill",
     "hold",
+    "index the words of",
     "keep both columns of",
     "no longer allow",
     "no longer check values of",

@@ -18,7 +18,8 @@ pub struct Case {
 }
 
 pub fn all() -> Vec<Case> {
-    vec![first(), added(), narrowed(), widened(), converted(), removed("Delete"), removed("Retain"), returned()]
+    let removed = [removed("Delete"), removed("Retain"), returned()];
+    [first(), added(), narrowed(), widened(), converted(), searched()].into_iter().chain(removed).collect()
 }
 
 fn collection(name: &str, spec: Json) -> Json {
@@ -139,16 +140,32 @@ fn converted() -> Case {
     }
 }
 
+/// The same fields in another language: other words beside the former ones.
+fn searched() -> Case {
+    let words = |language: &str| {
+        let search = json!({ "text": ["title"], "language": language });
+        things(json!([title()]), json!({ "search": search }))
+    };
+    Case {
+        name: "searched",
+        before: vec![(words("simple"), WHOLE)],
+        after: words("english"),
+        record: |n| json!({ "title": format!("raining {n}") }),
+        records: 1100,
+    }
+}
+
 /// Things with all that can be removed, and a collection that goes.
 fn whole(policy: &str) -> Vec<Json> {
     let fields = json!([title(), { "name": "by", "type": "ref", "collection": "others" },
         { "name": "legacy", "type": "text", "maxLength": 9, "required": true }]);
     let mut all = things(fields, json!({ "deletionPolicy": policy, "indexes": [{ "fields": ["legacy"] }] }));
-    let fields =
-        json!([{ "name": "thing", "type": "ref", "collection": "things" }, { "name": "n", "type": "integer" }]);
+    let fields = json!([{ "name": "thing", "type": "ref", "collection": "things" }, { "name": "n", "type": "integer" },
+            { "name": "word", "type": "text" }]);
     let check = json!([{ "that": { "n": { "lt": 9 } }, "message": "too large" }]);
     let indexes = json!([{ "fields": ["n"] }]);
-    let olds = json!({ "deletionPolicy": policy, "fields": fields, "checks": check, "indexes": indexes });
+    let olds = json!({ "deletionPolicy": policy, "fields": fields, "checks": check, "indexes": indexes,
+        "search": { "text": ["word"] } });
     all.push(collection("olds", olds));
     all
 }
@@ -162,11 +179,12 @@ fn removed(policy: &'static str) -> Case {
     Case { name: policy, before: vec![(whole(policy), WHOLE)], after, record: old_record, records: 30 }
 }
 
-/// Before their contract, and without the index and the check that they had.
+/// Before their contract, and without the index, the check and the search that they had.
 fn returned() -> Case {
     let rest = things(json!([title()]), json!({ "deletionPolicy": "Retain" }));
     let mut after = whole("Retain");
     (after[0]["spec"]["indexes"], after[2]["spec"]["checks"]) = (json!([]), json!([]));
+    after[2]["spec"].as_object_mut().unwrap().remove("search");
     let before = vec![(whole("Retain"), WHOLE), (rest, BEGUN)];
     Case { name: "returned", before, after, record: old_record, records: 30 }
 }
