@@ -18,6 +18,14 @@ async fn kill(killer: &Store) {
 }
 
 #[tokio::test]
+async fn a_name_that_is_not_known_is_no_text() {
+    for store in both() {
+        let unknown = read(&store, |conn| number(conn, "SELECT count(*) FROM mainstay_schema WHERE \"nothing\" = '1'"));
+        assert!(matches!(unknown.await, Err(Error::Other(_))));
+    }
+}
+
+#[tokio::test]
 async fn a_dead_connection_is_replaced() {
     let (store, killer) = victim();
     write(&store, |conn| conn.batch("CREATE TABLE counts (n bigint)")).await.unwrap();
