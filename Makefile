@@ -65,7 +65,7 @@ bench: ## requests a second as ratios to pgbench, an import beside COPY, to benc
 bench-migrate: ## a table of a million records that changes under steady traffic, to bench/migrate.md (RECORDS= another number)
 	e2e/tools.sh build postgres
 	cargo build --locked --release --package mainstay
-	MAINSTAY_BENCH_RECORDS=$(or $(RECORDS),1000000) MAINSTAY_BIN=$(CARGO_TARGET_DIR)/release/mainstay \
+	MAINSTAY_TEST_RECORDS=$(or $(RECORDS),1000000) MAINSTAY_BIN=$(CARGO_TARGET_DIR)/release/mainstay \
 	  cargo test --locked --package mainstay --test it -- --exact faults::online::a_large_table_changes_under_traffic
 
 bench-operator: ## memory, writes and speed of the operator with 1000 Backends, to bench/operator.md (BACKENDS= another number)

@@ -31,7 +31,7 @@ rm -rf go/client/test
 printf 'module scenario\n\ngo 1.26\n' >go/go.mod
 (cd go && go vet ./... && go run .)
 
-generate java java library=native,supportUrlQuery=false,useSingleRequestParameter=true
+generate java java library=native,supportUrlQuery=false,containerDefaultToNull=true,useSingleRequestParameter=true
 cp "$here/clients/Scenario.java" java/src/main/java
 mkdir java/classes
 find java/src/main/java -name '*.java' -print0 | xargs -0 javac -Werror -cp "$cache/clients/java/*" -d java/classes

@@ -179,8 +179,15 @@ pub fn program() -> Command {
     Command::new(binary())
 }
 
+/// How many records a measurement asks for; none in a run of the tests.
+#[expect(clippy::disallowed_methods, reason = "a setting of the tests")]
+pub fn measured_records() -> Option<usize> {
+    let named = std::env::var("MAINSTAY_TEST_RECORDS").ok()?;
+    Some(named.parse().expect("MAINSTAY_TEST_RECORDS is a number"))
+}
+
 /// Where the program under test is.
-#[expect(clippy::disallowed_methods, reason = "the one setting of the tests")]
+#[expect(clippy::disallowed_methods, reason = "a setting of the tests")]
 pub fn binary() -> PathBuf {
     let named = std::env::var_os("MAINSTAY_BIN").map(PathBuf::from);
     let path = named.unwrap_or_else(|| {

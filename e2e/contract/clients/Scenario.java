@@ -13,9 +13,9 @@ import org.openapitools.client.model.BatchBody;
 import org.openapitools.client.model.BatchOperation;
 import org.openapitools.client.model.BatchOperation.CollectionEnum;
 import org.openapitools.client.model.BatchOperation.OpEnum;
-import org.openapitools.client.model.ErrorAnswer;
 import org.openapitools.client.model.MarketCreateBody;
 import org.openapitools.client.model.MarketPatch;
+import org.openapitools.client.model.ProblemAnswer;
 
 public class Scenario {
   private static final ApiClient client = new ApiClient();
@@ -32,9 +32,10 @@ public class Scenario {
     try {
       call.run();
     } catch (ApiException refused) {
-      var told = client.getObjectMapper().readValue(refused.getResponseBody(), ErrorAnswer.class);
+      // This client takes both forms of an error, and then it is told as RFC 9457 has it.
+      var told = client.getObjectMapper().readValue(refused.getResponseBody(), ProblemAnswer.class);
       var line = new StringBuilder(refused.getCode() + " " + told.getCode());
-      told.getDetails().forEach(detail -> line.append(" " + detail.getPath() + " " + detail.getCode()));
+      told.getErrors().forEach(detail -> line.append(" " + detail.getPath() + " " + detail.getCode()));
       return line.toString();
     }
     throw new AssertionError("it was not refused");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use mainstay_crds::sql::{ColumnType, Sql};
-use mainstay_e2e::server::repository;
+use mainstay_e2e::server::{measured_records, repository};
 
 use super::traffic::{Seen, Traffic, ask};
 use super::*;
@@ -223,9 +223,9 @@ fn through(postgres: &Postgres, rows: usize) -> Vec<Figures> {
 /// `make bench-migrate` asks for more records, and for the figures.
 #[test]
 fn a_large_table_changes_under_traffic() {
-    match std::env::var("MAINSTAY_BENCH_RECORDS") {
-        Ok(records) => measure(records.parse().unwrap()),
-        Err(_) => {
+    match measured_records() {
+        Some(records) => measure(records),
+        None => {
             for Figures { change, waited, .. } in through(Postgres::shared(), 20_000) {
                 assert!(waited < 5 * LOCK, "{change}: somebody waited {waited} ms for a lock");
             }
