@@ -15,9 +15,8 @@ import urllib.request
 
 from load import ROUNDS, pgbench, psql, wrk
 
-KIND = "PostgreSQL" if "E2E_POSTGRES_URL" in os.environ else "SQLite"
-URL = os.environ[f"E2E_{KIND.upper()}_URL"]
-DATABASE = os.environ[f"E2E_{KIND.upper()}_DATABASE"]
+NAME, KIND = ("POSTGRES", "PostgreSQL") if "E2E_POSTGRES_URL" in os.environ else ("SQLITE", "SQLite")
+URL, DATABASE = os.environ[f"E2E_{NAME}_URL"], os.environ[f"E2E_{NAME}_DATABASE"]
 SIZES = {"small": 10_000, "large": int(os.environ.get("LARGE", "10000000"))}
 WORK = ["GET by id", "filter of 20", "last page by cursor"]
 COLUMNS = "id, version, created_at, updated_at, title, bucket"
