@@ -2,7 +2,6 @@
 //!
 //! Run by cargo before the crate is compiled. A file lies in the archive as a deflate stream, and a gzip file is that stream
 //! between a head and a sum: nothing is compressed here.
-#![allow(clippy::print_stdout, reason = "how a build script talks to cargo")]
 
 use std::error::Error;
 use std::fs;
@@ -19,7 +18,7 @@ const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 0xff];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
-    #[allow(clippy::disallowed_methods, reason = "no setting of the server: cargo says where files are made")]
+    #[expect(clippy::disallowed_methods, reason = "no setting of the server: cargo says where files are made")]
     let folder = std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?;
     let mut archive = ZipArchive::new(Cursor::new(SWAGGER_UI_VENDORED))?;
     for file in FILES {
