@@ -124,22 +124,20 @@ impl Postgres {
 
     /// The URL of a fresh, empty database.
     pub fn database(&self) -> String {
-        let number = self.databases.fetch_add(1, Ordering::Relaxed);
-        let name = format!("test_{}_{number}", std::process::id());
-        let encoding = "TEMPLATE template0 ENCODING 'UTF8'";
-        self.run("postgres", &format!("DROP DATABASE IF EXISTS {name}"));
-        self.run("postgres", &format!("CREATE DATABASE {name} {encoding}"));
-        self.url(&name)
+        self.made("template0 ENCODING 'UTF8'")
     }
 
     /// The URL of a copy of a database that nobody is connected to.
     pub fn copy(&self, url: &str) -> String {
+        let model = url.rsplit('/').next().unwrap_or_default();
+        self.made(model.split('?').next().unwrap_or_default())
+    }
+
+    fn made(&self, template: &str) -> String {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
-        let (name, model) =
-            (format!("test_{}_{number}", std::process::id()), url.rsplit('/').next().unwrap_or_default());
-        let model = model.split('?').next().unwrap_or_default();
+        let name = format!("test_{}_{number}", std::process::id());
         self.run("postgres", &format!("DROP DATABASE IF EXISTS {name}"));
-        self.run("postgres", &format!("CREATE DATABASE {name} TEMPLATE {model}"));
+        self.run("postgres", &format!("CREATE DATABASE {name} TEMPLATE {template}"));
         self.url(&name)
     }
 
