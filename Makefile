@@ -15,8 +15,8 @@ lint: ## formatting, clippy without a warning, licences and sources of the depen
 	$(HOME)/.cache/mainstay/bin/cargo-deny --locked check licenses bans sources
 	e2e/chart/lint.sh
 
-test: ## every test, on SQLite and on a PostgreSQL that it starts itself
-	e2e/tools.sh build postgres iso-codes
+test: ## every test, on SQLite and on a PostgreSQL and a Redis that it starts itself
+	e2e/tools.sh build postgres redis iso-codes
 	cargo build --locked --workspace
 	cargo test --locked --workspace
 	$(MAKE) contract

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings the programs that the tests need and this machine lacks: e2e/tools.sh build deny postgres iso-codes contract clients wrk images cluster helm kubelab apiserver-next
+# Brings the programs that the tests need and this machine lacks: e2e/tools.sh build deny postgres redis iso-codes contract clients wrk images cluster helm kubelab apiserver-next
 # Debian packages are installed when we are root; otherwise this says what to install. Pinned tools go to the cache.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -36,6 +36,11 @@ build() {
 # Server programs and pgbench, on PATH or where Debian puts them.
 postgres() {
   command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || apt postgresql
+}
+
+# redis-server and redis-cli, version 7 (Debian 12: 7.0).
+redis() {
+  command -v redis-server >/dev/null && command -v redis-cli >/dev/null || apt redis-server
 }
 
 iso_codes() {

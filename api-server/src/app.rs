@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use actix_web::web::Bytes;
 use arc_swap::{ArcSwap, ArcSwapOption};
 
+use crate::client_address::Proxies;
+use crate::limit::Limiter;
 use crate::service::Service;
 use crate::service::keys::Keys;
 use crate::service::signing::PublicKeys;
@@ -31,6 +33,10 @@ pub struct App {
     pub identity: Identity,
     /// What a request may cost.
     pub limits: Limits,
+    /// How many requests clients may make.
+    pub limiter: Limiter,
+    /// Who is believed about clients' addresses.
+    pub proxies: Proxies,
     /// The OpenAPI document, as served; replaced with the schema.
     pub openapi: ArcSwap<Bytes>,
 }

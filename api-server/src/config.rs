@@ -15,16 +15,19 @@ use mainstay_crds::backend::check_backend;
 use mainstay_crds::name::did_you_mean;
 use serde_json::Value as Json;
 
+use crate::client_address::Proxies;
 use crate::documents::{Document, Finding};
 use crate::store::DatabaseUrl;
 
 mod credentials;
+mod limits;
 mod parameter;
 pub mod table;
 #[cfg(test)]
 mod tests;
 
 pub use credentials::{AdminKeys, ApiKeys, JwtKeys};
+pub use limits::{RateLimits, RedisUrl};
 pub use parameter::{LogFilter, LogFormat, Migrate, Parameter, Raw, SchemaName, Size};
 use table::{Default, Row, TABLE};
 
@@ -67,6 +70,14 @@ pub struct Settings {
     pub limits: Limits,
     /// Origins that browsers may call from.
     pub cors_allowed_origins: Vec<String>,
+    /// How many requests clients may make.
+    pub rate_limits: RateLimits,
+    /// Who is believed about clients' addresses.
+    pub proxies: Proxies,
+    /// Where servers share what they count.
+    pub redis_url: RedisUrl,
+    /// How long a request waits for it.
+    pub redis_timeout: Duration,
 }
 
 /// The database and the pool over it.
@@ -270,10 +281,10 @@ fn documented(row: &Row, backend: &Document) -> Option<(String, Raw)> {
     let raw = match backend.value.pointer(&pointer)? {
         Json::String(text) => Raw::Text(text.clone()),
         Json::Number(number) => Raw::Text(number.to_string()),
-        Json::Array(items) => {
-            let items: Option<Vec<_>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
-            Raw::List(items?)
-        }
+        Json::Array(items) => match items.iter().map(|item| item.as_str().map(str::to_owned)).collect() {
+            Some(texts) => Raw::List(texts),
+            None => Raw::Objects(items.clone()),
+        },
         Json::Null | Json::Bool(_) | Json::Object(_) => return None,
     };
     Some((pointer, raw))
@@ -295,6 +306,7 @@ fn relations(settings: &Settings, problems: &mut Vec<String>) {
     rule((1..=1000).contains(&database.pool_size), "--database-pool-size is 1 to 1000");
     rule(!timeouts.request.is_zero(), "--timeouts-request is more than 0s");
     rule(!timeouts.client.is_zero(), "--timeouts-client is more than 0s");
+    rule(!settings.redis_timeout.is_zero(), "--redis-timeout is more than 0s");
     let same =
         |direct: &DatabaseUrl| matches!((direct, &database.url), (DatabaseUrl::Postgres(_), DatabaseUrl::Postgres(_)));
     let direct = database.direct_url.as_ref().is_none_or(same);

@@ -26,6 +26,7 @@ pub mod docs;
 mod envelope;
 pub mod error;
 mod idempotency;
+mod limit;
 mod middleware;
 mod prefer;
 mod records;
@@ -120,6 +121,8 @@ pub fn start(app: Data<App>, listeners: Listeners) -> std::io::Result<(Server, S
             .app_data(state.clone())
             .wrap(Compress::default())
             .wrap(from_fn(middleware::mark_compressed))
+            // Inside of what costs nothing to refuse, around all that reads a body or asks the database.
+            .wrap(from_fn(limit::limit))
             .wrap(from_fn(middleware::guard))
             // Around the guard, so that a page can read why it was refused.
             .wrap(Condition::new(!state.limits.cors_origins.is_empty(), cors))
@@ -159,6 +162,8 @@ fn cors(origins: &[String]) -> Cors {
         "Preference-Applied",
         "X-Request-Id",
         "Retry-After",
+        "RateLimit",
+        "RateLimit-Policy",
     ]);
     origins.iter().fold(base, |cors, origin| match origin.as_str() {
         "*" => cors.allow_any_origin(),

@@ -4,9 +4,11 @@
 
 pub mod app;
 pub mod cli;
+pub mod client_address;
 pub mod config;
 pub mod documents;
 pub mod http;
+pub mod limit;
 pub mod openapi;
 pub mod query;
 pub mod service;

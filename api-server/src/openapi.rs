@@ -22,6 +22,7 @@ use names::{Names, Singular};
 mod batch;
 pub mod breaking;
 mod errors;
+mod limits;
 mod names;
 mod operations;
 mod parameters;
@@ -57,6 +58,15 @@ pub fn document(schema: &Schema, page: page::Limits) -> OpenApi {
         .paths(paths)
         .components(Some(secured(components)))
         .build()
+}
+
+/// The document as a server publishes it; `limited` where the settings have rate limits.
+pub fn published(schema: &Schema, page: page::Limits, limited: bool) -> OpenApi {
+    let mut document = document(schema, page);
+    if limited {
+        limits::declare(&mut document);
+    }
+    document
 }
 
 /// The document as text: the same bytes for the same schema, in any process.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use mainstay_crds::filter::Scope;
+use mainstay_crds::rate_limit::Quota;
 use mainstay_crds::schema::Schema;
 
 use crate::query::page;
@@ -39,6 +40,8 @@ pub struct Machine {
     pub name: String,
     /// `machine` and the key's own roles.
     pub roles: Vec<String>,
+    /// How many requests its keys may make together, in the place of what others may.
+    pub rate_limit: Option<Quota>,
 }
 
 impl Caller {

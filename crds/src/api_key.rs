@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::collection::BackendRef;
 use crate::conditions::Condition;
+use crate::rate_limit::KeyRateLimit;
 use crate::shape::{self, Rule};
 
 /// Rules between fields, and what cannot be changed.
@@ -63,6 +64,10 @@ pub struct ApiKeySpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = shape::span)]
     pub overlap: Option<String>,
+    /// How many requests the key's holder may make, such as `{limit: 100, window: 60s}`. It stands in the place of the
+    /// Backend's policies by caller and by key; those by ip hold beside it. Absent: what the Backend says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<KeyRateLimit>,
     /// The Secret of this namespace that the key is written to, under `key`. Cannot be changed. Absent: the ApiKey's
     /// own name.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -16,6 +16,7 @@ pub mod migration_plan;
 pub mod name;
 pub mod plan;
 pub mod problem;
+pub mod rate_limit;
 pub mod schema;
 mod shape;
 pub mod sql;

@@ -129,6 +129,20 @@ pub fn long_span(schema: &mut Schema) {
     above_zero(crate::duration::PATTERN, message)(schema);
 }
 
+/// The window of a rate limit: whole seconds up to a day.
+pub fn window(schema: &mut Schema) {
+    let message = "this is no window: write whole seconds from 1s to 24h, such as 60s, 5m or 1h";
+    let rule = "self.matches('^([0-9]{1,5}s|[0-9]{1,4}m|[0-9]{1,2}h)$') && duration(self) >= duration('1s') \
+         && duration(self) <= duration('24h')";
+    judged(6, rule.to_owned(), message)(schema);
+}
+
+/// An address or a range of them. Which bits are which is judged by the server.
+pub fn address_range(schema: &mut Schema) {
+    let message = "this is no range of addresses: write it as 10.0.0.0/8, 192.0.2.7 or fd00::/8";
+    matching(43, "^[0-9a-fA-F:.]{2,39}(/[0-9]{1,3})?$", message)(schema);
+}
+
 /// A number of bytes of the server's configuration.
 pub fn size(schema: &mut Schema) {
     let message =

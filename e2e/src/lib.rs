@@ -13,4 +13,5 @@ pub mod http;
 pub mod lab;
 pub mod operator;
 pub mod postgres;
+pub mod redis;
 pub mod server;

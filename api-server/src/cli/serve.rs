@@ -18,6 +18,8 @@ use super::{Environment, Exit, Failure, Paths, Reason, ServerFlags, migrate, set
 use crate::app::{App, Identity, Limits, Readiness};
 use crate::config::Settings;
 use crate::http::{self, Listeners};
+use crate::limit::Limiter;
+use crate::limit::shared::Shared;
 use crate::query::page;
 use crate::service::Service;
 use crate::service::keys::{Keys, hash};
@@ -138,7 +140,8 @@ impl Start {
             self.stop(&app, handles, &mut signals).await
         };
         let (keys, reload) = (watch::follow(&app, &self.settings), reload::follow(watch, &app, &database));
-        let beside = async { tokio::join!(heartbeat::beat(&app), sweep::sweep(&app), keys, reload) };
+        let limits = async { tokio::join!(sweep::forget(&app), keep(&app)) };
+        let beside = async { tokio::join!(heartbeat::beat(&app), sweep::sweep(&app), keys, reload, limits) };
         until_the_end(&app, async { tokio::join!(main, side) }, control, beside).await
     }
 
@@ -156,7 +159,7 @@ impl Start {
     /// The shared state, not ready yet.
     fn app(&self, store: Store) -> Result<App, Failure> {
         let Settings { limits, timeouts, shutdown_grace, cors_allowed_origins, .. } = &self.settings;
-        let Settings { admin_key, api_keys, jwt_keys, .. } = &self.settings;
+        let Settings { admin_key, api_keys, jwt_keys, rate_limits, proxies, redis_url, .. } = &self.settings;
         let page = page::Limits { default: limits.page_default, max: limits.page_max };
         let database = match self.settings.database.url {
             DatabaseUrl::Postgres(_) => "postgres",
@@ -167,6 +170,9 @@ impl Start {
         keys.set_machines(api_keys.0.clone());
         let signing = PublicKeys::default();
         signing.set(jwt_keys.0.clone());
+        // Servers of one owner share their counts, as they share a database.
+        let owner = self.settings.owner.as_deref().unwrap_or("mainstay");
+        let shared = redis_url.0.clone().map(|url| Shared::new(url, owner, self.settings.redis_timeout));
         Ok(App {
             service: Service::new(store, self.declared.clone(), page, limits.depth),
             keys,
@@ -181,7 +187,9 @@ impl Start {
                 grace: *shutdown_grace,
                 cors_origins: cors_allowed_origins.clone(),
             },
-            openapi: published(&self.declared, page)?.into(),
+            limiter: Limiter::new(rate_limits.0.clone(), shared),
+            proxies: proxies.clone(),
+            openapi: published(&self.declared, page, !rate_limits.0.is_empty())?.into(),
         })
     }
 
@@ -297,9 +305,16 @@ async fn until_the_end(
     done
 }
 
+/// Keeps a way to Redis, where there is one.
+async fn keep(app: &App) {
+    if let Some(shared) = &app.limiter.shared {
+        shared.keep().await;
+    }
+}
+
 /// The OpenAPI document of a schema, as served.
-fn published(schema: &Schema, page: page::Limits) -> Result<Arc<Bytes>, Failure> {
-    let document = openapi::to_json(&openapi::document(schema, page));
+fn published(schema: &Schema, page: page::Limits, limited: bool) -> Result<Arc<Bytes>, Failure> {
+    let document = openapi::to_json(&openapi::published(schema, page, limited));
     let document = document.map_err(|error| Failure::new(Exit::Bug, format!("cannot write the document: {error}")))?;
     Ok(Arc::new(Bytes::from(document)))
 }

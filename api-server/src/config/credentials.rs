@@ -10,6 +10,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mainstay_crds::field::timestamp::parse_rfc3339;
+use mainstay_crds::rate_limit::KeyRateLimit;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
@@ -87,6 +88,8 @@ struct ApiKeyEntry {
     roles: Vec<String>,
     #[serde(default)]
     expires_at: Option<String>,
+    #[serde(default)]
+    rate_limit: Option<KeyRateLimit>,
 }
 
 impl Parameter for ApiKeys {
@@ -106,7 +109,7 @@ impl Parameter for ApiKeys {
 }
 
 fn api_key(entry: ApiKeyEntry) -> Result<ApiKey, String> {
-    let ApiKeyEntry { name, id, hash, mut roles, expires_at } = entry;
+    let ApiKeyEntry { name, id, hash, mut roles, expires_at, rate_limit } = entry;
     let hash = from_hex(&hash).ok_or("`hash` is 64 hex digits, the SHA-256 of the key")?;
     let expires_at = expires_at.map(|text| parse_rfc3339(&text)).transpose();
     let expires_at = expires_at.map_err(|rule| format!("`expiresAt` is not an RFC 3339 time: {rule}"))?;
@@ -114,7 +117,11 @@ fn api_key(entry: ApiKeyEntry) -> Result<ApiKey, String> {
         return Err("a role has a name".to_owned());
     }
     roles.push("machine".to_owned());
-    Ok(ApiKey { id, hash, machine: Arc::new(Machine { name, roles }), expires_at })
+    let rate_limit = rate_limit.map(|limit| limit.quota()).transpose().map_err(|problems| {
+        let told: Vec<_> = problems.iter().map(|(member, rule)| format!("`rateLimit.{member}`: {rule}")).collect();
+        told.join("; ")
+    })?;
+    Ok(ApiKey { id, hash, machine: Arc::new(Machine { name, roles, rate_limit }), expires_at })
 }
 
 fn from_hex(text: &str) -> Option<KeyHash> {

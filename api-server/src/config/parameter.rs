@@ -5,6 +5,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use mainstay_crds::backend::ForwardedHeader;
+
 use crate::store::DatabaseUrl;
 
 /// A value as given.
@@ -12,8 +14,10 @@ use crate::store::DatabaseUrl;
 pub enum Raw {
     /// By a flag, a variable, a file, or a document's scalar.
     Text(String),
-    /// By a document's list.
+    /// By a document's list of texts; also by one that is empty.
     List(Vec<String>),
+    /// By a document's list of anything else, of which the document's own check has judged the structure.
+    Objects(Vec<serde_json::Value>),
 }
 
 /// A type that a setting may have.
@@ -71,7 +75,18 @@ impl LogFilter {
 pub(super) fn text(raw: &Raw) -> Result<&str, String> {
     match raw {
         Raw::Text(text) => Ok(text.trim()),
-        Raw::List(_) => Err("this takes one value, not a list".to_owned()),
+        Raw::List(_) | Raw::Objects(_) => Err("this takes one value, not a list".to_owned()),
+    }
+}
+
+/// The elements of a list, which in a text stand between commas.
+pub(super) fn items(raw: &Raw) -> Result<Vec<String>, String> {
+    match raw {
+        Raw::List(items) => Ok(items.clone()),
+        Raw::Text(text) => {
+            Ok(text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
+        }
+        Raw::Objects(_) => Err("this takes a list of texts".to_owned()),
     }
 }
 
@@ -252,6 +267,7 @@ macro_rules! choice {
         }
     };
 }
+choice!(ForwardedHeader: "xForwardedFor" => ForwardedHeader::XForwardedFor, "forwarded" => ForwardedHeader::Forwarded);
 choice!(LogFormat: "text" => LogFormat::Text, "json" => LogFormat::Json);
 choice!(Migrate: "auto" => Migrate::Auto, "verify" => Migrate::Verify);
 
@@ -274,12 +290,7 @@ impl Parameter for LogFilter {
 /// Origins (RFC 6454): scheme, host, and port where it is not the scheme's own; `*` is all.
 impl Parameter for Vec<String> {
     fn parse(&mut self, raw: &Raw) -> Result<(), String> {
-        let items: Vec<String> = match raw {
-            Raw::List(items) => items.clone(),
-            Raw::Text(text) => {
-                text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
-            }
-        };
+        let items = items(raw)?;
         let origin = |item: &String| {
             let host = item.strip_prefix("https://").or_else(|| item.strip_prefix("http://"));
             item == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', ' ', '@']))

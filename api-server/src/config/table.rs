@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use super::parameter::Parameter;
 use super::{
-    AdminKeys, ApiKeys, Database, JwtKeys, Limits, LogFilter, LogFormat, Migrate, SchemaName, Settings, Size, Timeouts,
+    AdminKeys, ApiKeys, Database, JwtKeys, Limits, LogFilter, LogFormat, Migrate, RateLimits, RedisUrl, SchemaName,
+    Settings, Size, Timeouts,
 };
+use crate::client_address::Proxies;
 use crate::store::DatabaseUrl;
 
 /// One setting.
@@ -247,6 +249,35 @@ pub const TABLE: &[Row] = &[
         "Origins that browsers may call from, such as https://app.example.com; * is all",
         |s| &mut s.cors_allowed_origins,
     ),
+    row(
+        "rateLimits",
+        "",
+        "POLICIES",
+        "How many requests clients may make, as YAML: [{ name: default, by: ip, limit: 100, window: 60s }]",
+        |s| &mut s.rate_limits,
+    ),
+    row(
+        "proxies.trusted",
+        "",
+        "LIST",
+        "Addresses of proxies that are believed about whom they were called by, such as 10.0.0.0/8,fd00::/8",
+        |s| &mut s.proxies.trusted,
+    ),
+    row("proxies.header", "xForwardedFor", "xForwardedFor|forwarded", "The header that they write it to", |s| {
+        &mut s.proxies.header
+    }),
+    row(
+        "redis.url",
+        "",
+        "URL",
+        "The Redis in which servers count requests together: redis://… or rediss://…",
+        |s| &mut s.redis_url,
+    )
+    .secret(),
+    row("redis.timeout", "50ms", "DURATION", "How long a request waits for Redis before it is counted here", |s| {
+        &mut s.redis_timeout
+    })
+    .process(),
 ];
 
 impl Settings {
@@ -279,6 +310,10 @@ impl Settings {
             timeouts: Timeouts { request: Duration::ZERO, lock: Duration::ZERO, client: Duration::ZERO },
             limits: Limits { body: Size(0), url: Size(0), depth: 0, page_default: 0, page_max: 0 },
             cors_allowed_origins: Vec::new(),
+            rate_limits: RateLimits::default(),
+            proxies: Proxies::default(),
+            redis_url: RedisUrl::default(),
+            redis_timeout: Duration::ZERO,
         }
     }
 }

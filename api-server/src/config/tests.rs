@@ -162,6 +162,74 @@ fn secrets_come_from_files_and_are_never_shown() {
 }
 
 #[test]
+fn policies_are_read_from_documents_and_flags_with_every_problem() {
+    let yaml = "[{ name: default, by: ip, limit: 100, window: 1m, burst: 50 }, { name: b, by: key, limit: 1, window: 1h, routes: [write, batch] }]";
+    let document = backend(&format!("{{ rateLimits: {yaml} }}"));
+    let one = resolve(&flags(&[]), &environment(&[]), Some(&document)).unwrap();
+    let two = resolve(&flags(&[("rateLimits", yaml)]), &environment(&[]), None).unwrap();
+    assert_eq!(one.settings.rate_limits, two.settings.rate_limits);
+    assert_eq!(one.settings.rate_limits.0[0].quota.burst(), 50);
+    let shown = one.settings.rate_limits.show();
+    let again = resolve(&flags(&[("rateLimits", shown.as_str())]), &environment(&[]), None).unwrap();
+    assert_eq!(again.settings.rate_limits.0[1].quota, one.settings.rate_limits.0[1].quota, "{shown}");
+
+    let values = "[{ name: own, by: ip, limit: 1, window: 25h }, { name: A, by: ip, limit: 1, window: 1s, algorithm: fixedWindow, burst: 1 }]";
+    let told = [
+        "0/name: `own` is what the limit of an ApiKey is called: choose another name",
+        "0/window: `25h` is no window: write whole seconds from 1s to 24h, such as 60s",
+        "1/name: `A` is no name of a policy: write at most 40 of a-z, 0-9 and -, beginning with a letter",
+        "1/burst: `burst` is the size of a token bucket: remove it, or set `algorithm` to tokenBucket",
+    ]
+    .join("; ");
+    assert_eq!(problems(&[("rateLimits", values)], &[], None), [format!("--rate-limits: {told}")]);
+    let place = "-:5: /spec/config/rateLimits";
+    assert_eq!(
+        problems(&[], &[], Some(&backend(&format!("{{ rateLimits: {values} }}")))),
+        [format!("{place}: {told}")]
+    );
+
+    let structure = "[{ name: a, by: me, limit: 0, window: 1s }, { name: a, by: ip, limit: 1, window: 1s, per: ip }]";
+    let found = problems(&[("rateLimits", structure)], &[], None);
+    for part in [
+        "--rate-limits: ",
+        "0/by: `me` is not one of",
+        "; 0/limit: ",
+        "1: \"a\" stands twice",
+        "; 1/per: there is no `per`",
+    ] {
+        assert!(found[0].contains(part), "{part} in {found:?}");
+    }
+    let found = problems(&[], &[], Some(&backend(&format!("{{ rateLimits: {structure} }}"))));
+    assert_eq!(found.len(), 4, "each is told once: {found:#?}");
+    for wrong in ["[", "a", "{}", "[1]"] {
+        assert!(problems(&[("rateLimits", wrong)], &[], None)[0].starts_with("--rate-limits: "), "{wrong}");
+    }
+}
+
+#[test]
+fn proxies_and_the_shared_redis_are_checked() {
+    let document = backend("{ proxies: { trusted: [10.0.0.0/8, 'fd00::/8'], header: forwarded } }");
+    let settings = resolve(&flags(&[]), &environment(&[]), Some(&document)).unwrap().settings;
+    assert_eq!(settings.proxies.trusted.show(), "10.0.0.0/8,fd00::/8");
+    assert_eq!(settings.proxies.header_name(), "forwarded");
+    let found = problems(&[("proxies.trusted", "10.0.0.1/8,192.0.2.1,here"), ("proxies.header", "via")], &[], None);
+    assert!(
+        found[0].contains("`10.0.0.1/8` has bits beyond /8") && found[0].contains("`here` is no range"),
+        "{found:?}"
+    );
+    assert_eq!(found[1], "--proxies-header: `via` is none of xForwardedFor, forwarded");
+
+    let url = "redis://user:s3cret@cache:6380/2";
+    let resolved = resolve(&flags(&[("redis.url", url)]), &environment(&[]), None).unwrap();
+    assert_eq!(resolved.settings.redis_url.show(), "********");
+    assert!(!format!("{resolved:?}").contains("s3cret"));
+    for wrong in ["http://cache", "redis+unix:///s3cret", "rediss://:s3cret@cache/x/#insecure", "s3cret"] {
+        let found = problems(&[("redis.url", wrong)], &[], None);
+        assert!(found[0].contains("redis://") && !found[0].contains("s3cret"), "{wrong}: {found:?}");
+    }
+}
+
+#[test]
 fn a_mistyped_variable_is_told_and_those_of_kubernetes_are_not() {
     let variables = [("MAINSTAY_LIMIT_BODY", "1"), ("MAINSTAY_SERVICE_HOST", "10.0.0.1")];
     let resolved = resolve(&flags(&[]), &environment(&variables), None).unwrap();

@@ -1,11 +1,12 @@
 //! Who calls: `X-API-Key` or `Authorization: Bearer` (RFC 6750) as an extractor of [`Ctx`].
 //!
-//! A credential that is wrong is 401 even where anyone may read.
+//! A credential that is wrong is 401 even where anyone may read. Rate limits look it up before the handler does, and leave
+//! what they found.
 
 use std::future::{Ready, ready};
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
-use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web};
 
 use super::error::Failure;
 use super::{clock, idempotency};
@@ -19,17 +20,45 @@ impl FromRequest for Ctx {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let now = clock::now();
-        let caller = match request.app_data::<web::Data<App>>() {
-            Some(app) => caller(request.headers(), &app.keys, now),
-            None => Err(Error::bug("the application state is missing")),
+        let known = request.extensions_mut().remove::<Known>();
+        let caller = match (known, request.app_data::<web::Data<App>>()) {
+            (Some(known), _) => known.map_err(Error::from),
+            (None, Some(app)) => known_at(request.headers(), &app.keys, now).map_err(Error::from),
+            (None, None) => Err(Error::bug("the application state is missing")),
         };
         let caller = caller.and_then(|caller| idempotency::refuse_elsewhere(request).map(|()| caller));
         ready(caller.map(|caller| Ctx { caller, now, once: None }).map_err(Failure::from))
     }
 }
 
-fn caller(headers: &HeaderMap, keys: &Keys, now: i64) -> Result<Caller, Error> {
-    let wrong = || Error::new(Code::Unauthenticated, "the credential is not known; send a valid one, or none");
+/// Whom the credential of a request stands for.
+pub type Known = Result<Caller, Wrong>;
+
+/// What is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// Nobody has this one.
+    Unknown,
+    /// There is more than one.
+    Several,
+}
+
+impl From<Wrong> for Error {
+    fn from(wrong: Wrong) -> Self {
+        let message = match wrong {
+            Wrong::Unknown => "the credential is not known; send a valid one, or none",
+            Wrong::Several => "send one credential, not several",
+        };
+        Error::new(Code::Unauthenticated, message)
+    }
+}
+
+/// Whom the credential stands for at this moment; without one, an anonymous caller.
+pub fn known(headers: &HeaderMap, keys: &Keys) -> Known {
+    known_at(headers, keys, clock::now())
+}
+
+fn known_at(headers: &HeaderMap, keys: &Keys, now: i64) -> Known {
     let mut callers = Vec::new();
     for value in headers.get_all("x-api-key") {
         callers.push(value.to_str().ok().and_then(|key| keys.caller(key, now)));
@@ -41,7 +70,7 @@ fn caller(headers: &HeaderMap, keys: &Keys, now: i64) -> Result<Caller, Error> {
     }
     match callers.as_slice() {
         [] => Ok(Caller::Anonymous),
-        [one] => one.clone().ok_or_else(wrong),
-        _ => Err(Error::new(Code::Unauthenticated, "send one credential, not several")),
+        [one] => one.clone().ok_or(Wrong::Unknown),
+        _ => Err(Wrong::Several),
     }
 }

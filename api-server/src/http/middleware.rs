@@ -1,8 +1,9 @@
 //! What every request passes, outermost first; the order is that of [`super::start`].
 //!
 //! [`observe`] names, times and logs the request and renders failures; [`guard`] refuses what no handler should see;
-//! [`mark_compressed`] keeps entity tags of compressed answers apart.
+//! [`super::limit`] what is more than a client may ask; [`mark_compressed`] keeps entity tags of compressed answers apart.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
@@ -14,7 +15,7 @@ use actix_web::http::header::{
 };
 use actix_web::http::{ConnectionType, StatusCode, Uri};
 use actix_web::middleware::Next;
-use actix_web::{HttpResponse, ResponseError, web};
+use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 use super::accept::{accepts_json, prefers_problem};
 use super::conditions::SUFFIXES;
 use super::error::Failure;
+use super::limit::Address;
 use super::unread;
 use crate::app::App;
 use crate::service::{Code, Error};
@@ -39,6 +41,8 @@ pub async fn observe<B: MessageBody + 'static>(
     let id = request_id(request.headers());
     let method = request.method().clone();
     let app = request.app_data::<web::Data<App>>().cloned();
+    let client = client(&request, app.as_ref());
+    request.extensions_mut().insert(Address(client));
     let as_problem = prefers_problem(request.headers());
     let span = tracing::info_span!("request", request_id = %id, method = %method);
     let outcome = AssertUnwindSafe(next.call(request).instrument(span.clone())).catch_unwind().await;
@@ -65,8 +69,17 @@ pub async fn observe<B: MessageBody + 'static>(
     if app.is_some_and(|app| app.readiness.is_draining()) {
         close_after(&mut outcome);
     }
-    span.in_scope(|| tracing::info!(route, status, micros = elapsed.as_micros(), "answered"));
+    let client = client.map(tracing::field::display);
+    span.in_scope(|| tracing::info!(route, status, micros = elapsed.as_micros(), client, "answered"));
     outcome.map_err(|response| InternalError::from_response("rendered", response).into())
+}
+
+/// Whose address the request comes from.
+fn client(request: &ServiceRequest, app: Option<&web::Data<App>>) -> Option<IpAddr> {
+    let peer = request.peer_addr()?.ip();
+    let Some(proxies) = app.map(|app| &app.proxies) else { return Some(peer.to_canonical()) };
+    let lines: Vec<&[u8]> = request.headers().get_all(proxies.header_name()).map(HeaderValue::as_bytes).collect();
+    Some(proxies.client(peer, lines.into_iter()))
 }
 
 /// Asks the client not to use its connection again: one that is closed while a request is on its way loses the request.

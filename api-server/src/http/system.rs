@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use crate::app::App;
+use crate::limit::shared::Shared;
 use crate::service::Error;
 
 /// `GET /health`: the process answers. Asks nothing of anyone.
@@ -46,6 +47,7 @@ pub async fn instance(app: Data<App>) -> HttpResponse {
 /// `GET /metrics`, on the admin port: the text format of Prometheus.
 pub async fn metrics(app: Data<App>) -> Result<HttpResponse, Failure> {
     app.metrics.pool(&app.service.store.status());
+    app.metrics.limiter(app.limiter.shared.as_ref().is_some_and(Shared::is_reached));
     let text = app.metrics.render().map_err(Error::bug)?;
     Ok(HttpResponse::Ok().content_type(ContentType::plaintext()).body(text))
 }

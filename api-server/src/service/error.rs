@@ -42,6 +42,8 @@ pub enum Code {
     Unprocessable,
     /// The collection asks for `If-Match`.
     PreconditionRequired,
+    /// More requests than a policy allows.
+    RateLimited,
     /// The database cannot be reached or is busy.
     Unavailable,
     /// The database took too long.

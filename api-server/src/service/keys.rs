@@ -4,6 +4,7 @@
 //! replaces the known keys whenever their files change.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
@@ -36,6 +37,7 @@ pub struct ApiKey {
 pub struct Keys {
     admin: Arc<ArcSwap<Vec<KeyHash>>>,
     machines: Arc<ArcSwap<Vec<ApiKey>>>,
+    limits: Arc<AtomicBool>,
 }
 
 impl Keys {
@@ -46,7 +48,13 @@ impl Keys {
 
     /// Replaces the machines' keys.
     pub fn set_machines(&self, keys: Vec<ApiKey>) {
+        self.limits.store(keys.iter().any(|key| key.machine.rate_limit.is_some()), Ordering::Release);
         self.machines.store(Arc::new(keys));
+    }
+
+    /// Whether a machine has a rate limit of its own.
+    pub fn has_limits(&self) -> bool {
+        self.limits.load(Ordering::Acquire)
     }
 
     /// Who presents `key` at `now`; `None` when nobody known does. Takes the same time for every wrong key.
@@ -93,7 +101,8 @@ mod tests {
 
     #[test]
     fn a_machine_is_known_until_its_key_expires_or_is_gone() {
-        let machine = Arc::new(Machine { name: "team/reader".to_owned(), roles: vec!["machine".to_owned()] });
+        let machine =
+            Arc::new(Machine { name: "team/reader".to_owned(), roles: vec!["machine".to_owned()], rate_limit: None });
         let key =
             ApiKey { id: "ms_12345".to_owned(), hash: hash("key"), machine: machine.clone(), expires_at: Some(9) };
         let keys = Keys::default();

@@ -23,6 +23,8 @@ pub struct Metrics {
     requests: IntCounterVec,
     durations: HistogramVec,
     pool: IntGaugeVec,
+    refused: IntCounterVec,
+    limiter: IntGaugeVec,
 }
 
 impl Metrics {
@@ -42,6 +44,14 @@ impl Metrics {
             Opts::new("mainstay_pool_connections", "Connections to the database, and requests that wait for one."),
             &["pool", "state"],
         )?;
+        let refused = IntCounterVec::new(
+            Opts::new("mainstay_rate_limited_total", "Requests that a rate limit refused, by its policy."),
+            &["policy"],
+        )?;
+        let limiter = IntGaugeVec::new(
+            Opts::new("mainstay_rate_limit_backend", "1 where rate limits are counted at the moment, else 0."),
+            &["backend"],
+        )?;
         let build = IntGaugeVec::new(
             Opts::new("mainstay_build_info", "Always 1; the labels say what is running."),
             &["version", "database"],
@@ -50,8 +60,10 @@ impl Metrics {
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(pool.clone()))?;
+        registry.register(Box::new(refused.clone()))?;
+        registry.register(Box::new(limiter.clone()))?;
         registry.register(Box::new(build))?;
-        Ok(Metrics { registry, requests, durations, pool })
+        Ok(Metrics { registry, requests, durations, pool, refused, limiter })
     }
 
     /// Counts one answered request. `route` is the pattern that matched.
@@ -59,6 +71,18 @@ impl Metrics {
         let method = METHODS.iter().find(|known| **known == method).copied().unwrap_or("other");
         self.requests.with_label_values(&[method, route, &status.to_string()]).inc();
         self.durations.with_label_values(&[method, route]).observe(elapsed.as_secs_f64());
+    }
+
+    /// Counts a request that a rate limit refused. Policies are those of the settings, and one for keys.
+    pub fn rate_limited(&self, policy: &str) {
+        self.refused.with_label_values(&[policy]).inc();
+    }
+
+    /// Takes over where rate limits are counted.
+    pub fn limiter(&self, shared: bool) {
+        for (backend, counts) in [("local", !shared), ("redis", shared)] {
+            self.limiter.with_label_values(&[backend]).set(i64::from(counts));
+        }
     }
 
     /// Takes over the figures of the pools.
@@ -96,6 +120,8 @@ mod tests {
         metrics.request("BREW", "none", 404, Duration::ZERO);
         let idle = PoolStatus { max: 10, size: 4, idle: 1, waiting: 2 };
         metrics.pool(&Status { readers: idle, writer: Some(PoolStatus::default()) });
+        metrics.rate_limited("default");
+        metrics.limiter(true);
         let text = metrics.render().unwrap();
         for line in [
             r#"http_requests_total{method="GET",route="/api/v1/{collection}",status="200"} 1"#,
@@ -104,6 +130,9 @@ mod tests {
             r#"http_request_duration_seconds_bucket{method="GET",route="/api/v1/{collection}",le="0.005"} 1"#,
             r#"mainstay_pool_connections{pool="readers",state="busy"} 3"#,
             r#"mainstay_pool_connections{pool="writer",state="max"} 0"#,
+            r#"mainstay_rate_limited_total{policy="default"} 1"#,
+            r#"mainstay_rate_limit_backend{backend="local"} 0"#,
+            r#"mainstay_rate_limit_backend{backend="redis"} 1"#,
             r#"mainstay_build_info{database="sqlite",version="0.1.0"} 1"#,
         ] {
             assert!(text.contains(line), "{line} in\n{text}");

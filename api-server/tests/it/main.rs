@@ -11,6 +11,7 @@ mod history;
 mod hostile;
 mod idempotency;
 mod model;
+mod rate_limits;
 mod readme;
 mod transcript;
 mod transfer;

@@ -11,13 +11,11 @@ use crate::collection::check::structure;
 use crate::problem::{Problem, Problems};
 
 /// Where later versions bring something.
-const LATER: [&str; 8] = [
+const LATER: [&str; 6] = [
     "/spec/config/auth",
     "/spec/config/cache",
     "/spec/config/events",
     "/spec/config/jobs",
-    "/spec/config/proxies",
-    "/spec/config/rateLimits",
     "/spec/config/search",
     "/spec/config/webhooks",
 ];
@@ -50,7 +48,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::backend::PageConfig;
+    use crate::backend::{ForwardedHeader, PageConfig};
+    use crate::rate_limit::RouteClass;
 
     fn found(document: &Json) -> Vec<String> {
         let problems = check_backend(document).unwrap_err();
@@ -66,12 +65,16 @@ mod tests {
                 "limits": { "body": "2MiB", "url": "4KiB", "depth": 16, "page": { "default": 10, "max": 50 } },
                 "timeouts": { "request": "5s", "lock": "1s", "client": "2s" },
                 "cors": { "allowedOrigins": ["https://shop.example"] },
+                "proxies": { "trusted": ["10.0.0.0/8"], "header": "forwarded" },
+                "rateLimits": [{ "name": "default", "by": "ip", "routes": ["read"], "limit": 9, "window": "1m" }],
             } },
         });
         let config = check_backend(&document).unwrap().config.unwrap();
         assert_eq!(config.limits.unwrap().page.unwrap(), PageConfig { default: Some(10), max: Some(50) });
         assert_eq!(config.timeouts.unwrap().request.as_deref(), Some("5s"));
         assert_eq!(config.cors.unwrap().allowed_origins.unwrap(), ["https://shop.example"]);
+        assert_eq!(config.proxies.unwrap().header, Some(ForwardedHeader::Forwarded));
+        assert_eq!(config.rate_limits.unwrap()[0].routes, [RouteClass::Read]);
     }
 
     #[test]
@@ -88,6 +91,10 @@ mod tests {
                 "auth": { "registration": true },
                 "limits": { "body": 5, "dept": 16, "page": { "max": -1 } },
                 "cors": { "allowedOrigins": "*" },
+                "rateLimits": [
+                    { "name": "a", "by": "name", "limit": 0, "window": "1m" },
+                    { "name": "a", "by": "ip", "limit": 1, "window": "1m", "routes": ["reed"], "per": 1 },
+                ],
             } },
         });
         assert_eq!(
@@ -100,6 +107,11 @@ mod tests {
                 "/spec/config/limits/body wrong_type",
                 "/spec/config/limits/dept unknown_key",
                 "/spec/config/limits/page/max out_of_range",
+                "/spec/config/rateLimits/1 duplicate",
+                "/spec/config/rateLimits/0/by not_allowed",
+                "/spec/config/rateLimits/0/limit out_of_range",
+                "/spec/config/rateLimits/1/per unknown_key",
+                "/spec/config/rateLimits/1/routes/0 not_allowed",
                 "/spec/replicas out_of_range",
             ]
         );

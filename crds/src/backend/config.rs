@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::rate_limit::RateLimitSpec;
 use crate::shape;
 
 /// The server's configuration: the same keys as in a local file, where `mainstay config` prints each with its flag and
@@ -25,6 +26,14 @@ pub struct ServerConfig {
     /// Which web pages may call the API. Absent: none but those of its own origin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors: Option<CorsConfig>,
+    /// How many requests clients may make; more are answered with 429. At most 16 policies, and each that fits a request
+    /// has to allow it. Absent: as many as they like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::keyed(16, "name"))]
+    pub rate_limits: Option<Vec<RateLimitSpec>>,
+    /// Who stands between clients and the server, and tells who they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxies: Option<ProxiesConfig>,
 }
 
 /// How much one request may ask for.
@@ -120,4 +129,30 @@ pub struct CorsConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = shape::set(100, shape::origin))]
     pub allowed_origins: Option<Vec<String>>,
+}
+
+/// Who stands between clients and the server. A client's address is the last one that a trusted proxy was called from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ProxiesConfig {
+    /// Addresses or ranges of proxies that are believed, such as 10.0.0.0/8, 192.0.2.7 or fd00::/8. At most 100.
+    /// Absent: none, and the address of a connection is the client's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::set(100, shape::address_range))]
+    pub trusted: Option<Vec<String>>,
+    /// Where the proxies write whom they were called by: xForwardedFor (`X-Forwarded-For`) or forwarded (`Forwarded`, RFC
+    /// 7239). The other one is not read, for a client may send it. Absent: xForwardedFor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<ForwardedHeader>,
+}
+
+/// A header that names the clients of proxies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(transform = shape::choice)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+    /// `Forwarded`.
+    Forwarded,
 }

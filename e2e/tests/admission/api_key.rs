@@ -22,6 +22,7 @@ fn good_keys_are_admitted() {
             ("/spec/rotateEvery", json!("720h")),
             ("/spec/overlap", json!("0s")),
             ("/spec/secretName", json!("importer.key")),
+            ("/spec/rateLimit", json!({ "limit": 100, "window": "60s", "burst": 20 })),
         ],
     ]);
     keys().admits_updates(&[
@@ -51,6 +52,16 @@ fn bad_keys_are_refused_by_their_rule() {
             bad([("/spec/rotateEvery", json!("monthly"))], "spec.rotateEvery", "such as 90s, 10m, 24h or 30d"),
             bad([("/spec/overlap", json!("5w"))], "spec.overlap", "this is no duration"),
             bad([("/spec/secretName", json!("A"))], "spec.secretName", "this is no object's name"),
+            bad(
+                [("/spec/rateLimit", json!({ "limit": 1, "window": "25h" }))],
+                "spec.rateLimit.window",
+                "this is no window",
+            ),
+            bad(
+                [("/spec/rateLimit", json!({ "limit": 1, "window": "1h", "algorithm": "fixedWindow", "burst": 1 }))],
+                "spec.rateLimit",
+                "`burst` is the size of a token bucket",
+            ),
         ],
         &[
             (vec![], bad(elsewhere, "spec", "`backendRef` cannot be changed")),

@@ -49,6 +49,11 @@ fn good_backends_are_admitted() {
             json!({ "gateway": { "parentRefs": [{ "name": "gw", "namespace": "infra", "sectionName": "https" }] } }),
         )],
         vec![("/spec/image", json!("registry.example.com:5000/team/Mainstay@sha256:0123456789abcdef"))],
+        vec![("/spec/config/rateLimits", json!([
+            { "name": "default", "by": "ip", "limit": 100, "window": "60s", "algorithm": "tokenBucket", "burst": 50 },
+            { "name": "writes", "by": "key", "routes": ["write", "batch"], "limit": 10, "window": "24h" },
+        ]))],
+        vec![("/spec/config/proxies", json!({ "trusted": ["10.0.0.0/8", "fd00::/8", "192.0.2.1"], "header": "forwarded" }))],
     ]);
 }
 
@@ -259,6 +264,13 @@ fn spec() -> Vec<Bad> {
     ]
 }
 
+/// A policy with something wrong in it.
+fn limited(change: Json, field: &'static str, message: &'static str) -> Bad {
+    let mut policy = json!({ "name": "default", "by": "ip", "limit": 100, "window": "60s" });
+    policy.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    bad([("/spec/config/rateLimits", json!([policy]))], field, message)
+}
+
 fn config() -> Vec<Bad> {
     let origins: Vec<String> = (0..101).map(|n| format!("https://a{n}.example")).collect();
     let duration = "such as 500ms, 30s or 5m";
@@ -294,6 +306,23 @@ fn config() -> Vec<Bad> {
             "this is no origin",
         ),
         bad([("/spec/config/cors/allowedOrigins", json!(origins))], "spec.config.cors.allowedOrigins", "Too many"),
+        limited(json!({ "name": "Reads" }), "spec.config.rateLimits[0].name", "this is no name of a policy"),
+        limited(json!({ "name": "own" }), "spec.config.rateLimits[0].name", "is what the limit of an ApiKey is called"),
+        limited(json!({ "by": "user" }), "spec.config.rateLimits[0].by", "Unsupported value"),
+        limited(json!({ "routes": ["read", "read"] }), "spec.config.rateLimits[0].routes[1]", "Duplicate value"),
+        limited(json!({ "limit": 0 }), "spec.config.rateLimits[0].limit", "greater than or equal to 1"),
+        limited(json!({ "window": "0s" }), "spec.config.rateLimits[0].window", "this is no window"),
+        limited(json!({ "window": "1500ms" }), "spec.config.rateLimits[0].window", "this is no window"),
+        limited(
+            json!({ "algorithm": "slidingWindow", "burst": 5 }),
+            "spec.config.rateLimits[0]",
+            "`burst` is the size of a token bucket",
+        ),
+        bad(
+            [("/spec/config/proxies", json!({ "trusted": ["localhost"] }))],
+            "spec.config.proxies.trusted[0]",
+            "this is no range of addresses",
+        ),
     ]
 }
 

@@ -1,4 +1,5 @@
-//! What is deleted in time: answers of requests with an `Idempotency-Key` that are given no more.
+//! What is deleted in time: answers of requests with an `Idempotency-Key` that are given no more, and counts of clients that
+//! come no more.
 //!
 //! Polled by `serve` beside the server. Servers of one database do not agree on who sweeps: a second one finds nothing.
 
@@ -10,6 +11,16 @@ use crate::service::idempotency;
 
 /// Between two sweeps.
 const PAUSE: Duration = Duration::from_secs(3600);
+/// Between two looks for clients to forget.
+const SHORT: Duration = Duration::from_secs(60);
+
+/// Forgets clients that are as if they had never come, until it is dropped.
+pub async fn forget(app: &App) {
+    loop {
+        tokio::time::sleep(super::jittered(SHORT)).await;
+        app.limiter.sweep();
+    }
+}
 
 /// Sweeps until it is dropped.
 pub async fn sweep(app: &App) {

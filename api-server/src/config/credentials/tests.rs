@@ -1,5 +1,6 @@
 //! Files of keys: what is read, what is refused, and that no message holds a secret.
 
+use mainstay_crds::rate_limit::Quota;
 use serde_json::json;
 
 use super::*;
@@ -34,8 +35,11 @@ fn entry(change: Json) -> String {
 fn api_keys_are_read_from_json_and_yaml() {
     let keys: ApiKeys = parse(&entry(json!({ "expiresAt": "1970-01-01T00:00:01Z" }))).unwrap();
     assert_eq!((keys.0[0].hash, keys.0[0].expires_at), (hash("key"), Some(1_000_000)));
-    let Machine { name, roles } = &*keys.0[0].machine;
+    let Machine { name, roles, rate_limit } = &*keys.0[0].machine;
     assert_eq!((name.as_str(), roles.as_slice()), ("team/reader", &["reader".to_owned(), "machine".to_owned()][..]));
+    assert_eq!(*rate_limit, None);
+    let limited: ApiKeys = parse(&entry(json!({ "rateLimit": { "limit": 100, "window": "1m" } }))).unwrap();
+    assert_eq!(limited.0[0].machine.rate_limit, Quota::check(100, "60s", None, None).ok());
     assert_eq!(parse::<ApiKeys>(&entry(json!({ "expiresAt": null }))).unwrap().0[0].expires_at, None);
     assert_eq!(parse::<ApiKeys>("keys: []\n").unwrap(), ApiKeys::default());
     assert_eq!(parse::<ApiKeys>("").unwrap(), ApiKeys::default());
@@ -50,6 +54,9 @@ fn wrong_files_of_keys_are_refused_without_their_content() {
         json!({ "roles": [""] }),
         json!({ "expiresAt": SECRET }),
         json!({ "roles": SECRET }),
+        json!({ "rateLimit": SECRET }),
+        json!({ "rateLimit": { "limit": 0, "window": "1s" } }),
+        json!({ "rateLimit": { "limit": 1, "window": "1s", "algorithm": "fixedWindow", "burst": 1 } }),
     ] {
         let error = parse::<ApiKeys>(&entry(change.clone())).unwrap_err();
         assert!(!error.contains(SECRET), "{change}: {error}");

@@ -71,7 +71,7 @@ fn rules_only_grant() {
 fn a_machine_acts_in_the_roles_of_its_key() {
     let machine = |roles: &[&str]| {
         let roles = roles.iter().copied().chain(["machine"]).map(str::to_owned).collect();
-        ctx(Caller::Machine(Arc::new(Machine { name: "team/key".to_owned(), roles })))
+        ctx(Caller::Machine(Arc::new(Machine { name: "team/key".to_owned(), roles, rate_limit: None })))
     };
     let schema = schema(json!({
         "read": [{ "roles": ["machine"] }],

@@ -4,6 +4,7 @@
 //! is not in it, and so refused. Never holds a key.
 
 use mainstay_crds::api_key::ApiKey;
+use mainstay_crds::rate_limit::KeyRateLimit;
 use serde::Serialize;
 
 use super::held::{self, Content, Found};
@@ -28,6 +29,9 @@ struct Entry {
     roles: Vec<String>,
     /// In RFC 3339.
     expires_at: Option<String>,
+    /// Servers that do not know it yet read past it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<KeyRateLimit>,
 }
 
 /// The hashes as they shall be.
@@ -54,5 +58,6 @@ fn entry(key: &ApiKey, valid: &Valid) -> Entry {
         hash: valid.hash.clone(),
         roles: key.spec.roles.clone(),
         expires_at: valid.until.map(|until| until.to_string()),
+        rate_limit: key.spec.rate_limit.clone(),
     }
 }

@@ -2,6 +2,7 @@
 
 use mainstay_crds::api_key::ApiKeySpec;
 use mainstay_crds::collection::BackendRef;
+use mainstay_crds::rate_limit::KeyRateLimit;
 use serde_json::Value as Json;
 
 use super::*;
@@ -94,6 +95,14 @@ fn a_key_and_its_hash_are_made_together() {
     let status = world.api_key(0).status.clone();
     assert!(world.pass().desired.is_empty());
     assert_eq!(world.api_key(0).status, status, "nothing new is told");
+}
+
+#[test]
+fn a_limit_of_its_own_stands_beside_each_hash() {
+    let limit = KeyRateLimit { limit: 100, window: "60s".to_owned(), algorithm: None, burst: Some(20) };
+    let mut world = World::keyed(ApiKeySpec { rate_limit: Some(limit), ..spec(None, None, None) });
+    world.pass();
+    assert_eq!(world.hashes()[0]["rateLimit"], json!({ "limit": 100, "window": "60s", "burst": 20 }));
 }
 
 #[test]
