@@ -16,6 +16,7 @@ mod database;
 mod expose;
 mod migrations;
 mod pods;
+mod redis;
 mod secrets;
 mod status;
 
@@ -25,6 +26,7 @@ pub use database::*;
 pub use expose::*;
 pub use migrations::*;
 pub use pods::*;
+pub use redis::*;
 pub use secrets::*;
 pub use status::*;
 
@@ -121,6 +123,10 @@ pub struct BackendSpec {
     /// cluster; a local server takes its database from a flag or a variable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseSpec>,
+    /// A Redis 7 in which the servers share the counts of `config.rateLimits`. Without it, and while it is away, each
+    /// server counts by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<RedisSpec>,
     /// The server's own configuration: the same keys, with the same meaning, as in a file on a laptop. A change rolls
     /// the servers out anew.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -145,7 +145,7 @@ async fn carry_out(
     tell_others(context, &seen, &planned, memory, now).await?;
     tell::say(context, &seen.backend.object_ref(&()), &planned.notes, &memory.notes).await;
     memory.notes.clone_from(&planned.notes);
-    let secrets = seen.database.iter().any(|secret| secret.state != SecretState::Usable);
+    let secrets = seen.urls.iter().any(|secret| secret.state != SecretState::Usable);
     let due = match !obstacles.is_empty() || secrets {
         // What is in the way is not watched.
         true => {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use mainstay_crds::rate_limit::{Algorithm, Quota};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client as Redis, ConnectionAddr, IntoConnectionInfo, RedisError, Script};
@@ -27,11 +27,14 @@ pub(super) const DECIDE: &str = include_str!("decide.lua");
 
 /// A Redis by its URL, which may hold a password and is never printed.
 #[derive(Clone)]
-pub struct RedisUrl(Redis);
+pub struct RedisUrl {
+    text: String,
+    client: Redis,
+}
 
 /// The way to Redis.
 pub struct Shared {
-    redis: RedisUrl,
+    redis: ArcSwap<RedisUrl>,
     /// What all keys of these servers begin with.
     prefix: String,
     /// How long a request waits for it.
@@ -52,7 +55,8 @@ impl RedisUrl {
             ConnectionAddr::Tcp(..) | ConnectionAddr::TcpTls { insecure: false, .. } => {}
             _ => return Err(format!("this is no URL of a Redis that is reached over TCP: {form}")),
         }
-        Redis::open(info).map(RedisUrl).map_err(|_| format!("this is no URL of a Redis: {form}"))
+        let client = Redis::open(info).map_err(|_| format!("this is no URL of a Redis: {form}"))?;
+        Ok(RedisUrl { text: text.to_owned(), client })
     }
 }
 
@@ -66,12 +70,21 @@ impl Shared {
     /// Nothing is connected yet. Servers share what they count under one `name`.
     pub fn new(redis: RedisUrl, name: &str, deadline: Duration) -> Shared {
         Shared {
-            redis,
+            redis: ArcSwap::from_pointee(redis),
             prefix: format!("mainstay:{name}:limit"),
             deadline,
             script: Script::new(&format!("{CLOCK}{DECIDE}")),
             circuit: ArcSwapOption::empty(),
             opened: Notify::new(),
+        }
+    }
+
+    /// From now on another Redis, or the same one with another password. Until it has answered, this process counts.
+    pub fn turn_to(&self, redis: RedisUrl) {
+        if self.redis.load().text != redis.text {
+            self.redis.store(Arc::new(redis));
+            self.circuit.store(None);
+            self.opened.notify_one();
         }
     }
 
@@ -104,7 +117,8 @@ impl Shared {
     async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
-        let mut connection = self.redis.0.get_multiplexed_async_connection_with_config(&config).await?;
+        let redis = self.redis.load_full();
+        let mut connection = redis.client.get_multiplexed_async_connection_with_config(&config).await?;
         // Also proof that it answers: a frozen server takes connections.
         self.script.prepare_invoke().load_async(&mut connection).await?;
         Ok(connection)

@@ -49,6 +49,7 @@ fn good_backends_are_admitted() {
             json!({ "gateway": { "parentRefs": [{ "name": "gw", "namespace": "infra", "sectionName": "https" }] } }),
         )],
         vec![("/spec/image", json!("registry.example.com:5000/team/Mainstay@sha256:0123456789abcdef"))],
+        vec![("/spec/redis", json!({ "urlFrom": secret("redis") }))],
         vec![("/spec/config/rateLimits", json!([
             { "name": "default", "by": "ip", "limit": 100, "window": "60s", "algorithm": "tokenBucket", "burst": 50 },
             { "name": "writes", "by": "key", "routes": ["write", "batch"], "limit": 10, "window": "24h" },
@@ -249,6 +250,16 @@ fn spec() -> Vec<Bad> {
         bad(
             [(url, json!({ "name": "a", "key": "a/b" }))],
             "spec.database.urlFrom.secretKeyRef.key",
+            "no key of a Secret",
+        ),
+        bad(
+            [("/spec/redis/urlFrom", json!({ "secretKeyRef": { "name": "PG", "key": "k" } }))],
+            "spec.redis.urlFrom.secretKeyRef.name",
+            "no object's name",
+        ),
+        bad(
+            [("/spec/redis/urlFrom", json!({ "secretKeyRef": { "name": "a", "key": "a/b" } }))],
+            "spec.redis.urlFrom.secretKeyRef.key",
             "no key of a Secret",
         ),
         bad(

@@ -130,24 +130,24 @@ fn blocked(seen: &Observed, documents: &Documents) -> Option<Wait> {
     secret(seen)
 }
 
-/// What is wrong with the Secrets of the database.
+/// What is wrong with the Secrets that hold URLs.
 pub fn secret(seen: &Observed) -> Option<Wait> {
-    let broken = seen.database.iter().find(|secret| secret.state != SecretState::Usable)?;
+    let broken = seen.urls.iter().find(|secret| secret.state != SecretState::Usable)?;
     let (name, key) = (&broken.name, &broken.key);
+    let (member, _, url) = broken.of.form();
     let (reason, message) = match broken.state {
         SecretState::Usable => return None,
         SecretState::Missing => (
             Reason::SecretMissing,
-            format!("there is no Secret `{name}`; make it, with the database's URL under `{key}`"),
+            format!("there is no Secret `{name}`; make it, with the URL for spec.{member} under `{key}`"),
         ),
         SecretState::KeyMissing => (
             Reason::SecretMissing,
-            format!("Secret `{name}` has no key `{key}`; put the database's URL there, or correct spec.database"),
+            format!("Secret `{name}` has no key `{key}`; put the URL there, or correct spec.{member}"),
         ),
-        SecretState::Invalid => (
-            Reason::SecretInvalid,
-            format!("`{key}` of Secret `{name}` is no postgres://user:password@host:5432/name URL; correct it"),
-        ),
+        SecretState::Invalid => {
+            (Reason::SecretInvalid, format!("`{key}` of Secret `{name}` is no {url} URL; correct it"))
+        }
     };
     Some(Wait { reason, message, stalled: true })
 }

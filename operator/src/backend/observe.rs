@@ -83,19 +83,19 @@ pub async fn observe(
             reader.get::<Secret>(&keys[2]),
         )
     };
-    let (lists, named, mut live, (namespace_uid, terminating), database, api_keys) = try_join!(
+    let (lists, named, mut live, (namespace_uid, terminating), urls, api_keys) = try_join!(
         lists,
         named,
         reader.namesakes(seen.apis),
         reader.namespace(),
-        reader.database(&backend),
+        reader.urls(&backend),
         reader.api_key_secrets(&seen),
     )?;
     (seen.replica_sets, seen.pods, seen.jobs, seen.plans, seen.config_maps) = lists;
     (seen.pods, seen.job_pods) = pods(std::mem::take(&mut seen.pods), &seen.jobs);
     (seen.accepted, seen.applied, seen.admin_key, seen.jwt_keys, seen.api_key_hashes) = named;
     (seen.namespace_uid, seen.namespace_terminating) = (namespace_uid, terminating);
-    (seen.database, seen.api_key_secrets) = (database, api_keys);
+    (seen.urls, seen.api_key_secrets) = (urls, api_keys);
     seen.accepted_documents = reader.documents(seen.accepted.as_ref()).await?;
     seen.reports = reports::read(&reader, &seen.jobs, memory, now).await?;
     namesakes(&mut seen, &live)?;

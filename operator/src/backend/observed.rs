@@ -58,8 +58,8 @@ pub struct Observed {
     pub accepted_documents: BTreeMap<String, serde_json::Value>,
     /// `<backend>-applied`: what the database has.
     pub applied: Option<ConfigMap>,
-    /// What `spec.database.urlFrom` and `directUrlFrom` name, if they do.
-    pub database: Vec<DatabaseSecret>,
+    /// What `spec.database.urlFrom`, `directUrlFrom` and `spec.redis.urlFrom` name, if they do.
+    pub urls: Vec<UrlSecret>,
     /// `<backend>-admin-key`.
     pub admin_key: Option<Secret>,
     /// `<backend>-jwt-keys`.
@@ -96,9 +96,11 @@ impl std::fmt::Debug for Observed {
     }
 }
 
-/// A Secret that holds a database URL.
+/// A Secret that holds the URL of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DatabaseSecret {
+pub struct UrlSecret {
+    /// Of which one.
+    pub of: Endpoint,
     /// The Secret's name.
     pub name: String,
     /// The key in it.
@@ -107,16 +109,37 @@ pub struct DatabaseSecret {
     pub state: SecretState,
 }
 
+/// A server whose URL is kept in a Secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// The PostgreSQL of `spec.database`.
+    Database,
+    /// The Redis of `spec.redis`.
+    Redis,
+}
+
+impl Endpoint {
+    /// Its member in the spec, the schemes of its URLs, and such a URL.
+    pub fn form(self) -> (&'static str, [&'static str; 2], &'static str) {
+        match self {
+            Endpoint::Database => {
+                ("database", ["postgres://", "postgresql://"], "postgres://user:password@host:5432/name")
+            }
+            Endpoint::Redis => ("redis", ["redis://", "rediss://"], "redis://user:password@host:6379"),
+        }
+    }
+}
+
 /// What can be said of a Secret without saying what is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretState {
-    /// It holds a `postgres://` URL.
+    /// It holds such a URL.
     Usable,
     /// There is no such Secret.
     Missing,
     /// It lacks the key.
     KeyMissing,
-    /// What it holds is not a `postgres://` or `postgresql://` URL.
+    /// What it holds is of another form.
     Invalid,
 }
 

@@ -1,4 +1,4 @@
-//! Files of keys that change while the server runs: read every two seconds, taken over without a restart.
+//! Files of secrets that change while the server runs: read every two seconds, taken over without a restart.
 //!
 //! Polled by `serve` beside the server. The content is compared, not its time, for Kubernetes swaps a whole folder
 //! behind a link. What is wrong with a new file is logged once, by the setting's name and the rule, never with the
@@ -8,14 +8,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::app::App;
-use crate::config::{AdminKeys, ApiKeys, JwtKeys, Parameter, Raw, Settings};
+use crate::config::{AdminKeys, ApiKeys, JwtKeys, Parameter, Raw, RedisUrl, Settings};
 
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Takes a file's text over.
 type Take = fn(&App, &Raw) -> Result<(), String>;
 
-const WATCHED: [(&str, Take); 3] = [("adminKey", admin), ("apiKeys", machines), ("jwtKeys", signing)];
+const WATCHED: [(&str, Take); 4] =
+    [("adminKey", admin), ("apiKeys", machines), ("jwtKeys", signing), ("redis.url", redis)];
 
 /// A file with what it held last; none when it could not be read.
 struct File {
@@ -78,6 +79,13 @@ fn admin(app: &App, raw: &Raw) -> Result<(), String> {
 
 fn machines(app: &App, raw: &Raw) -> Result<(), String> {
     app.keys.set_machines(parsed::<ApiKeys>(raw)?.0);
+    Ok(())
+}
+
+fn redis(app: &App, raw: &Raw) -> Result<(), String> {
+    let url = parsed::<RedisUrl>(raw)?.0.ok_or("it holds no URL")?;
+    // Watched only where one was given at the start.
+    app.limiter.shared.iter().for_each(|shared| shared.turn_to(url.clone()));
     Ok(())
 }
 

@@ -104,3 +104,27 @@ fn a_server_starts_without_its_redis_and_finds_it_later() {
     world.wait_for(REDIS);
     world.assert_lines("Redis is away", 1);
 }
+
+#[test]
+fn another_redis_is_taken_from_the_file_without_a_restart() {
+    let (old, new) = (Redis::start(), Redis::start());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("url");
+    std::fs::write(&file, &old.url).unwrap();
+    let mut command = program();
+    command.env("MAINSTAY_REDIS_URL_FILE", &file);
+    let flags = ["--rate-limits", POLICIES, "--redis-timeout", "2s"];
+    let world = launch(command, Database::new("sqlite"), &flags);
+    world.wait_for(REDIS);
+    assert_eq!([world.left(), world.left()], ["r=19", "r=18"]);
+    std::fs::write(&file, "http://:a-secret-password@example.com").unwrap();
+    world.assert_lines("what it held before stays in force", 1);
+    assert_eq!(world.left(), "r=17", "the Redis from before stays");
+    std::fs::write(&file, &new.url).unwrap();
+    wait_until("the other Redis counts", || {
+        world.list(None);
+        !new.run(&["KEYS", "*"]).is_empty()
+    });
+    world.assert_lines("Redis is away", 0);
+    assert!(!world.server.log().contains("a-secret-password"));
+}

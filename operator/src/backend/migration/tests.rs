@@ -421,12 +421,12 @@ fn a_broken_secret_holds_up_steps_and_nothing_that_runs() {
     let release = world.way().release;
     world.declare("markets", &["name", "old", "slug"]);
     for (state, reason) in cases {
-        world.seen.database[0].state = state;
+        world.seen.urls[0].state = state;
         let way = world.settle();
         assert_eq!((waits(&way), way.release), ((reason, true), release.clone()));
     }
     assert!(world.ran.is_empty());
-    world.seen.database[0].state = SecretState::Usable;
+    world.seen.urls[0].state = SecretState::Usable;
     assert_eq!(world.settle().waits, None);
 }
 

@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 
 use super::{Live, NAMESAKES, live, unreadable};
 use crate::api_key;
-use crate::backend::observed::{Apis, DatabaseSecret, Observed, SecretState};
+use crate::backend::observed::{Apis, Endpoint, Observed, SecretState, UrlSecret};
 use crate::cluster::Error;
 use crate::context::Context;
 use crate::desired::BACKEND_LABEL;
@@ -99,14 +99,20 @@ impl<'a> Reader<'a> {
         Ok((found.and_then(|namespace| namespace.metadata.uid).unwrap_or_default(), leaves))
     }
 
-    pub(super) async fn database(&self, backend: &Backend) -> Result<Vec<DatabaseSecret>, Error> {
-        let Some(database) = &backend.spec.database else { return Ok(Vec::new()) };
-        let sources = [&database.url_from, &database.direct_url_from];
-        let judged = sources.into_iter().flatten().map(|SecretSource { secret_key_ref: source }| {
-            self.get::<Secret>(&source.name).map_ok(|secret| DatabaseSecret {
+    pub(super) async fn urls(&self, backend: &Backend) -> Result<Vec<UrlSecret>, Error> {
+        let (database, redis) = (backend.spec.database.as_ref(), backend.spec.redis.as_ref());
+        let sources = [
+            (Endpoint::Database, database.and_then(|database| database.url_from.as_ref())),
+            (Endpoint::Database, database.and_then(|database| database.direct_url_from.as_ref())),
+            (Endpoint::Redis, redis.map(|redis| &redis.url_from)),
+        ];
+        let judged = sources.into_iter().filter_map(|(of, source)| Some((of, source?)));
+        let judged = judged.map(|(of, SecretSource { secret_key_ref: source })| {
+            self.get::<Secret>(&source.name).map_ok(move |secret| UrlSecret {
+                of,
                 name: source.name.clone(),
                 key: source.key.clone(),
-                state: judge(secret.as_ref(), &source.key),
+                state: judge(secret.as_ref(), &source.key, of),
             })
         });
         try_join_all(judged).await
@@ -139,12 +145,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What can be said of a database Secret; its content goes no further.
-fn judge(secret: Option<&Secret>, key: &str) -> SecretState {
+/// What can be said of a Secret with a URL; its content goes no further.
+fn judge(secret: Option<&Secret>, key: &str, of: Endpoint) -> SecretState {
     let Some(secret) = secret else { return SecretState::Missing };
     match secret.data.as_ref().and_then(|data| data.get(key)) {
         None => SecretState::KeyMissing,
-        Some(url) if url.0.starts_with(b"postgres://") || url.0.starts_with(b"postgresql://") => SecretState::Usable,
+        Some(url) if of.form().1.iter().any(|scheme| url.0.starts_with(scheme.as_bytes())) => SecretState::Usable,
         Some(_) => SecretState::Invalid,
     }
 }
@@ -154,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn database_secrets_are_judged() {
+    fn secrets_with_urls_are_judged() {
         let secret = |url: &str| -> Secret {
             let mut secret = Secret::default();
             let url = k8s_openapi::ByteString(url.as_bytes().to_vec());
@@ -162,16 +168,19 @@ mod tests {
             secret
         };
         let cases = [
-            (None, "url", SecretState::Missing),
-            (Some(secret("postgres://a")), "uri", SecretState::KeyMissing),
-            (Some(Secret::default()), "url", SecretState::KeyMissing),
-            (Some(secret("mysql://a")), "url", SecretState::Invalid),
-            (Some(secret("")), "url", SecretState::Invalid),
-            (Some(secret("postgres://a")), "url", SecretState::Usable),
-            (Some(secret("postgresql://a")), "url", SecretState::Usable),
+            (None, "url", Endpoint::Database, SecretState::Missing),
+            (Some(secret("postgres://a")), "uri", Endpoint::Database, SecretState::KeyMissing),
+            (Some(Secret::default()), "url", Endpoint::Database, SecretState::KeyMissing),
+            (Some(secret("mysql://a")), "url", Endpoint::Database, SecretState::Invalid),
+            (Some(secret("")), "url", Endpoint::Database, SecretState::Invalid),
+            (Some(secret("postgres://a")), "url", Endpoint::Database, SecretState::Usable),
+            (Some(secret("postgresql://a")), "url", Endpoint::Database, SecretState::Usable),
+            (Some(secret("postgres://a")), "url", Endpoint::Redis, SecretState::Invalid),
+            (Some(secret("redis://a")), "url", Endpoint::Redis, SecretState::Usable),
+            (Some(secret("rediss://a")), "url", Endpoint::Redis, SecretState::Usable),
         ];
-        for (secret, key, state) in cases {
-            assert_eq!(judge(secret.as_ref(), key), state, "{key}");
+        for (secret, key, of, state) in cases {
+            assert_eq!(judge(secret.as_ref(), key, of), state, "{key} of {of:?}");
         }
     }
 }

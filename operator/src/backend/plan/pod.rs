@@ -4,7 +4,7 @@
 //! version or settings, so that an upgrade of the operator restarts no server whose Backend names an image.
 
 use kube::ResourceExt;
-use mainstay_crds::backend::{Backend, DatabaseSpec, PodTemplateSpec, ResourcesSpec, SecretSource};
+use mainstay_crds::backend::{Backend, DatabaseSpec, PodTemplateSpec, RedisSpec, ResourcesSpec, SecretSource};
 use serde_json::{Value as Json, json};
 
 use super::{Inputs, config, quantity};
@@ -182,6 +182,7 @@ fn environment(inputs: &Inputs<'_>, role: &Role) -> Vec<Json> {
         ("MAINSTAY_DATABASE_URL_FILE", file(url_from.is_some(), "database/url")),
         ("MAINSTAY_DATABASE_DIRECT_URL_FILE", file(direct_url_from.is_some(), "database/direct-url")),
         ("MAINSTAY_DATABASE_SCHEMA", schema),
+        ("MAINSTAY_REDIS_URL_FILE", file(server && redis(backend).is_some(), "redis/url")),
         ("MAINSTAY_OWNER", owner),
         ("MAINSTAY_TAKE_OVER_FROM", backend.spec.take_over_from.clone()),
         ("MAINSTAY_LISTEN", fixed(server, "0.0.0.0:8080")),
@@ -213,6 +214,7 @@ fn mounts(backend: &Backend, role: &Role) -> Vec<Json> {
     let folders = [
         ("documents", true),
         ("database", database.url_from.is_some()),
+        ("redis", server && redis(backend).is_some()),
         ("admin-key", server),
         ("jwt-keys", server && jwt(backend)),
         ("api-keys", server),
@@ -244,6 +246,9 @@ fn volumes(inputs: &Inputs<'_>, release: &Release, role: &Role) -> Vec<Json> {
     let all = [
         Some(json!({ "name": "documents", "projected": documents })),
         (!urls.is_empty()).then(|| json!({ "name": "database", "projected": { "sources": urls } })),
+        redis(backend)
+            .filter(|_| server)
+            .map(|redis| json!({ "name": "redis", "projected": { "sources": [secret_file(redis.url_from, "url")] } })),
         server.then(|| keys("admin-key", "keys")),
         (server && jwt(backend)).then(|| keys("jwt-keys", "keys.json")),
         // There whether there are ApiKeys or not.
@@ -260,6 +265,10 @@ fn secret_file(source: SecretSource, path: &str) -> Json {
 
 fn database(backend: &Backend) -> DatabaseSpec {
     backend.spec.database.clone().unwrap_or_default()
+}
+
+fn redis(backend: &Backend) -> Option<RedisSpec> {
+    backend.spec.redis.clone()
 }
 
 fn pods(backend: &Backend) -> PodTemplateSpec {

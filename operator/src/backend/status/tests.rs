@@ -7,7 +7,7 @@ use mainstay_crds::backend::{Backend, SchemaStatus};
 use serde_json::json;
 
 use super::*;
-use crate::backend::observed::{DatabaseSecret, SecretState};
+use crate::backend::observed::{Endpoint, SecretState, UrlSecret};
 use crate::backend::release::Release;
 
 fn seen(updated: i32, available: i32) -> Observed {
@@ -113,7 +113,8 @@ fn a_rollout_is_under_way() {
 fn a_missing_secret_names_itself() {
     let mut seen = seen(0, 0);
     seen.deployment = None;
-    seen.database = vec![DatabaseSecret { name: "db".to_owned(), key: "url".to_owned(), state: SecretState::Missing }];
+    let (of, state) = (Endpoint::Database, SecretState::Missing);
+    seen.urls = vec![UrlSecret { of, name: "db".to_owned(), key: "url".to_owned(), state }];
     let way = Migration { release: None, schema: None, waits: Some(wait(Reason::SecretMissing, true)), ..way() };
     let told = judged(&seen, &way);
     assert_eq!(told[0], "Available=False SecretMissing");

@@ -19,7 +19,7 @@ use serde_json::{Value as Json, json};
 
 use super::database::{Database, schema};
 use crate::backend::migration::{Migration, migration};
-use crate::backend::observed::{DatabaseSecret, Entropy, Observed, SecretState};
+use crate::backend::observed::{Endpoint, Entropy, Observed, SecretState, UrlSecret};
 use crate::backend::plan::plan;
 use crate::backend::planned::Planned;
 use crate::backend::report::{Outcome, Report};
@@ -61,10 +61,15 @@ impl World {
                 "database": { "urlFrom": { "secretKeyRef": { "name": "database", "key": "url" } } },
             },
         });
-        let usable = DatabaseSecret { name: "database".into(), key: "url".into(), state: SecretState::Usable };
+        let usable = UrlSecret {
+            of: Endpoint::Database,
+            name: "database".into(),
+            key: "url".into(),
+            state: SecretState::Usable,
+        };
         let seen = Observed {
             backend: Arc::new(serde_json::from_value(backend).unwrap()),
-            database: vec![usable],
+            urls: vec![usable],
             entropy: Entropy((0..=255).collect()),
             ..Observed::default()
         };

@@ -22,11 +22,12 @@ macro_rules! fields {
 
 fields! {
     BackendSpec {
-        image, replicas, autoscaling, database, config, migrations, secrets, expose, resources, pod_template,
+        image, replicas, autoscaling, database, redis, config, migrations, secrets, expose, resources, pod_template,
         network_policy, monitoring, suspend, take_over_from
     }
     AutoscalingSpec { min, max, target_cpu, metrics, behavior }
     DatabaseSpec { url_from, direct_url_from, schema, embedded }
+    RedisSpec { url_from }
     SecretSource { secret_key_ref }
     SecretKeyRef { name, key }
     EmbeddedSpec { size, storage_class_name }
@@ -221,6 +222,13 @@ fn databases() -> Vec<Case> {
             "Job",
             "/spec/template/spec/containers/0/env/1",
             json!({ "name": "MAINSTAY_DATABASE_SCHEMA", "value": "shop" }),
+        ),
+        (
+            "BackendSpec.redis RedisSpec.url_from",
+            json!({ "redis": { "urlFrom": source("a", "b") } }),
+            "Deployment",
+            "/spec/template/spec/volumes/2",
+            json!({ "name": "redis", "projected": { "sources": [file("a", "b", "url")] } }),
         ),
         case(
             "DatabaseSpec.embedded EmbeddedSpec.size EmbeddedSpec.storage_class_name",

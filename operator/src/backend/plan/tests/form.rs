@@ -99,7 +99,7 @@ fn keys_are_mounted_where_there_are_some() {
         pod.as_array().unwrap().iter().map(|volume| volume["name"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(volumes(&json!({}), "Deployment"), ["documents", "database", "admin-key", "api-keys"]);
-    assert_eq!(volumes(&full(), "Deployment"), ["documents", "database", "admin-key", "jwt-keys", "api-keys"]);
+    assert_eq!(volumes(&full(), "Deployment"), ["documents", "database", "redis", "admin-key", "jwt-keys", "api-keys"]);
     assert_eq!(volumes(&full(), "Job"), ["documents", "database"]);
     let embedded = json!({ "database": { "urlFrom": null, "embedded": { "size": "1Gi" } } });
     assert_eq!(volumes(&embedded, "StatefulSet"), ["documents", "admin-key", "api-keys"]);

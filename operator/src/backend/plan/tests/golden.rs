@@ -13,6 +13,7 @@ pub(super) fn full() -> Json {
             "directUrlFrom": { "secretKeyRef": { "name": "demo-direct", "key": "uri" } },
             "schema": "shop",
         },
+        "redis": { "urlFrom": { "secretKeyRef": { "name": "demo-redis", "key": "uri" } } },
         "config": { "limits": { "body": "2MiB" }, "cors": { "allowedOrigins": ["https://shop.example"] } },
         "migrations": { "resources": { "requests": { "cpu": "0.2" }, "limits": { "memory": "1024Mi" } } },
         "secrets": { "jwtKeys": {}, "adminKey": { "rotateEvery": "90d" } },
