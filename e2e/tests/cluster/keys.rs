@@ -6,6 +6,7 @@ use mainstay_e2e::cluster::{PATIENCE, wait_for};
 use mainstay_e2e::http::Caller;
 
 use crate::fixture::with_operator;
+use crate::load::{Load, NOTES, USERS};
 
 /// The kubelet brings a changed Secret to its pods within about a minute and a half.
 const MOUNTED: Duration = Duration::from_secs(150);
@@ -19,6 +20,8 @@ fn the_admin_key_rotates_with_the_old_one_valid() {
         let old = its.admin_key();
         let (way, admin) = its.api();
         assert_eq!(admin.get("/api/v1/users", &[]).status, 200);
+        let load = Load::start(&way.url, &old, USERS);
+        load.some_more();
         its.here.kubectl(&["annotate", "backend", "markets", "mainstay.dev/rotate-admin-key=once"]);
         wait_for("a new key", PATIENCE, || {
             let new = its.admin_key();
@@ -26,7 +29,8 @@ fn the_admin_key_rotates_with_the_old_one_valid() {
         });
         let new = Caller::new(&way.url, Some(&its.admin_key()));
         accepted(&new, MOUNTED, 200);
-        assert_eq!(admin.get("/api/v1/users", &[]).status, 200, "the old key is valid for a while");
+        load.some_more();
+        load.without_failure("the admin key is rotated, and the old one used");
         let status = its.here.object("backend/markets").unwrap()["status"].to_string();
         assert!(!status.contains(&old) && !status.contains(&its.admin_key()), "a key is told");
         assert_eq!(its.here.kubectl(&["get", "pods", "--output=name"]), pods, "no pod was replaced");
@@ -36,17 +40,17 @@ fn the_admin_key_rotates_with_the_old_one_valid() {
 }
 
 #[test]
-fn an_api_key_opens_the_api_until_it_is_deleted() {
+fn an_api_key_rotates_with_the_old_one_valid_and_ends_when_it_is_deleted() {
     with_operator("api-key", |its| {
         its.here.apply(
             "apiVersion: mainstay.dev/v1alpha1\nkind: Collection\nmetadata: {name: notes}\nspec:\n  \
              backendRef: {name: markets}\n  fields: [{name: text, type: text}]\n  \
-             access: {read: [{roles: [reader]}]}\n",
+             access: {read: [{roles: [clerk]}], create: [{roles: [clerk]}]}\n",
         );
         its.backend("replicas: 1");
         its.here.apply(
             "apiVersion: mainstay.dev/v1alpha1\nkind: ApiKey\nmetadata: {name: reports}\nspec:\n  \
-             backendRef: {name: markets}\n  roles: [reader]\n",
+             backendRef: {name: markets}\n  roles: [clerk]\n",
         );
         its.ready();
         its.here.wait_until("apikey/reports", "Ready", PATIENCE);
@@ -55,8 +59,20 @@ fn an_api_key_opens_the_api_until_it_is_deleted() {
         let (way, _admin) = its.api();
         let machine = Caller::new(&way.url, Some(&key));
         accepted_at(&machine, "/api/v1/notes", MOUNTED, 200);
+        let load = Load::start(&way.url, &key, NOTES);
+        load.some_more();
+        its.here.kubectl(&["annotate", "apikey", "reports", "mainstay.dev/rotate-key=once"]);
+        let next = wait_for("a new key", PATIENCE, || {
+            let next = its.here.kubectl(&["get", "secret", "reports", template]);
+            if next == key { Err("still the old one".to_owned()) } else { Ok(next) }
+        });
+        let other = Caller::new(&way.url, Some(&next));
+        accepted_at(&other, "/api/v1/notes", MOUNTED, 200);
+        load.some_more();
+        load.without_failure("an ApiKey is rotated, and its old key used");
         its.here.kubectl(&["delete", "apikey", "reports"]);
         accepted_at(&machine, "/api/v1/notes", MOUNTED, 401);
+        accepted_at(&other, "/api/v1/notes", MOUNTED, 401);
     });
 }
 

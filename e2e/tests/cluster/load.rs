@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use mainstay_e2e::cluster::{PATIENCE, wait_for};
 use mainstay_e2e::http::Caller;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Between two requests of one client.
 const PACE: Duration = Duration::from_millis(40);
@@ -22,6 +23,17 @@ pub struct Work {
     /// The record that a client creates in a turn.
     pub record: fn(client: usize, turn: usize) -> Value,
 }
+
+/// Writers of people, each with an e-mail of its own.
+pub const USERS: Work = Work {
+    path: "/api/v1/users",
+    record: |client, turn| {
+        let email = format!("{client}-{turn}-{}@example.com", std::process::id());
+        json!({ "email": email, "name": "A" })
+    },
+};
+/// Writers of notes who name no field: each server fills in what it knows.
+pub const NOTES: Work = Work { path: "/api/v1/notes", record: |_, _| json!({}) };
 
 /// Clients that read and write until they are told to stop.
 pub struct Load {
@@ -64,6 +76,19 @@ impl Load {
     /// How many requests were sent so far.
     pub fn sent(&self) -> usize {
         self.sent.load(Ordering::SeqCst)
+    }
+
+    /// Waits until it has sent some more requests.
+    pub fn some_more(&self) {
+        let enough = self.sent() + 100;
+        wait_for("some load", PATIENCE, || if self.sent() > enough { Ok(()) } else { Err("not yet".to_owned()) });
+    }
+
+    /// Stops; none of its requests may have failed.
+    pub fn without_failure(self, what: &str) {
+        let (sent, failed) = self.stop();
+        println!("{what}: {sent} requests, {} failed", failed.len());
+        assert!(failed.is_empty(), "{} of {sent}: {:#?}", failed.len(), &failed[..failed.len().min(20)]);
     }
 
     /// Stops, and answers how many were sent and which failed.

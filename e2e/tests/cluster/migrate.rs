@@ -6,18 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::fixture::{Fixture, says, with_operator};
-use crate::load::{Load, Work};
-
-/// Writers of people, each with an e-mail of its own.
-const USERS: Work = Work {
-    path: "/api/v1/users",
-    record: |client, turn| {
-        let email = format!("{client}-{turn}-{}@example.com", std::process::id());
-        json!({ "email": email, "name": "A" })
-    },
-};
-/// Writers of notes who name no field: each server fills in what it knows.
-const NOTES: Work = Work { path: "/api/v1/notes", record: |_, _| json!({}) };
+use crate::load::{Load, NOTES, USERS};
 
 /// A collection with fields in flow style, whose removed fields are kept or not.
 fn notes(removed: &str, fields: &[&str]) -> String {
@@ -35,19 +24,6 @@ fn revision(its: &Fixture<'_>, wanted: &str) {
     });
 }
 
-/// Waits until the load has sent some more requests.
-fn some_more(load: &Load) {
-    let enough = load.sent() + 100;
-    wait_for("some load", PATIENCE, || if load.sent() > enough { Ok(()) } else { Err("not yet".to_owned()) });
-}
-
-/// Stops the load, none of whose requests may have failed.
-fn without_failure(what: &str, load: Load) {
-    let (sent, failed) = load.stop();
-    println!("{what}: {sent} requests, {} failed", failed.len());
-    assert!(failed.is_empty(), "{} of {sent}: {:#?}", failed.len(), &failed[..failed.len().min(20)]);
-}
-
 #[test]
 fn a_field_is_added_under_load_without_a_failed_request() {
     with_operator("add-field", |its| {
@@ -57,12 +33,12 @@ fn a_field_is_added_under_load_without_a_failed_request() {
         its.ready();
         let (way, _admin) = its.api();
         let load = Load::start(&way.url, &its.admin_key(), USERS);
-        some_more(&load);
+        load.some_more();
         its.here.apply(&notes("Delete", &[text, "{name: mood, type: enum, values: [good, bad]}"]));
         revision(its, "2");
         its.ready();
-        some_more(&load);
-        without_failure("add a field", load);
+        load.some_more();
+        load.without_failure("add a field");
     });
 }
 
@@ -87,13 +63,13 @@ fn a_field_is_renamed_one_retyped_and_one_tightened_under_load() {
         let load = Load::start(&way.url, &its.admin_key(), NOTES);
         let changes = [("2", [body, whole, loose]), ("3", [body, exact, loose]), ("4", [body, exact, strict])];
         for (number, fields) in changes {
-            some_more(&load);
+            load.some_more();
             its.here.apply(&notes("Retain", &fields));
             approved(its, number);
         }
         its.ready();
-        some_more(&load);
-        without_failure("rename, retype, tighten", load);
+        load.some_more();
+        load.without_failure("rename, retype, tighten");
 
         let all = count(&admin, &[]);
         assert!(all > 200, "{all} notes");

@@ -1,5 +1,7 @@
 //! What becomes of kept versions when their collection leaves and returns, on both databases.
 
+use mainstay_crds::schema::VERSION;
+
 use super::*;
 use crate::store::records::{Lives, delete, earlier, update};
 
@@ -45,5 +47,35 @@ async fn a_history_stays_with_a_retained_collection_and_goes_with_a_dropped_one(
             let back = Arc::clone(back.schema.get("notes").unwrap());
             assert_eq!(versions(&store, &back).await, left, "{policy}");
         }
+    }
+}
+
+#[tokio::test]
+async fn the_newest_versions_are_kept_without_what_is_never_answered() {
+    let spec = json!({ "history": { "keep": 2 }, "fields": [
+        { "name": "title", "type": "text", "maxLength": 50 },
+        { "name": "secret", "type": "text", "maxLength": 50, "writeOnly": true },
+    ] });
+    let plan = way(&Stored::default(), &schema_of(&[document("notes", spec)]));
+    let notes = Arc::clone(plan.schema.get("notes").unwrap());
+    let [title, secret] = ["title", "secret"].map(|name| notes.fields[notes.position(name).unwrap()].clone());
+    for store in both() {
+        migrate(&store, &plan, &PHASES).await.unwrap();
+        insert(&store, &notes, record(1, vec![text("1"), text("hidden")])).await.unwrap();
+        for version in 1..=4 {
+            let notes = Arc::clone(&notes);
+            let change = write(&store, move |conn| {
+                let [mut stored, mut changed] =
+                    [version, version + 1].map(|n| record(1, vec![text(&n.to_string()), text("hidden")]));
+                (stored[VERSION], changed[VERSION]) = (Value::Integer(version), Value::Integer(version + 1));
+                update(conn, &notes, &stored, &changed, &[VERSION, notes.position("title").unwrap()], 7)
+            });
+            assert!(change.await.unwrap());
+        }
+        let kept = Arc::clone(&notes);
+        let found = read(&store, move |conn| earlier(conn, &kept, Uuid::from_u128(1), &Lives::All, None, 9));
+        let told: Vec<_> =
+            found.await.unwrap().iter().map(|one| (one.number, one.value(&title), one.value(&secret))).collect();
+        assert_eq!(told, [(4, Some("\"4\"".to_owned()), None), (3, Some("\"3\"".to_owned()), None)]);
     }
 }
