@@ -20,6 +20,7 @@ mod config_command;
 mod export;
 mod flags;
 mod import;
+mod keys;
 mod migrate;
 mod openapi;
 mod progress;
@@ -144,6 +145,9 @@ enum Command {
     /// Plan, apply and inspect changes of the database
     #[command(subcommand)]
     Migrate(migrate::Migrate),
+    /// Make, list, revoke and rotate API keys
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Write a collection into a file, as lines of JSON or CSV
     Export(export::Export),
     /// Read records from a file into a collection
@@ -206,6 +210,7 @@ pub fn main(args: impl Iterator<Item = OsString>, environment: Environment) -> E
         Command::Check(command) => command.run(),
         Command::Openapi(command) => command.run(&environment),
         Command::Migrate(command) => command.run(&environment),
+        Command::Keys(command) => command.run(&environment),
         Command::Export(command) => command.run(&environment),
         Command::Import(command) => command.run(&environment),
         Command::Config(command) => command.run(&environment),

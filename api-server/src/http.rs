@@ -26,6 +26,7 @@ pub mod docs;
 mod envelope;
 pub mod error;
 mod idempotency;
+mod keys;
 mod limit;
 mod middleware;
 mod prefer;
@@ -45,6 +46,20 @@ fn public(config: &mut ServiceConfig) {
         )
         .configure(docs::swagger)
         .service(path("/api/v1/batch", "POST").route(post().to(batch::run)))
+        // Before the collections, none of which is called so.
+        .service(
+            path("/api/v1/keys", "GET, HEAD, POST")
+                .route(get().to(keys::list))
+                .route(head().to(keys::list))
+                .route(post().to(keys::create)),
+        )
+        .service(
+            path("/api/v1/keys/{id}", "GET, HEAD, DELETE")
+                .route(get().to(keys::get))
+                .route(head().to(keys::get))
+                .route(method(Method::DELETE).to(keys::revoke)),
+        )
+        .service(path("/api/v1/keys/{id}/rotate", "POST").route(post().to(keys::rotate)))
         .service(
             path("/api/v1/{collection}", "GET, HEAD, POST, PATCH, DELETE")
                 .route(get().to(records::list))

@@ -22,6 +22,7 @@ use names::{Names, Singular};
 mod batch;
 pub mod breaking;
 mod errors;
+mod keys;
 mod limits;
 mod names;
 mod operations;
@@ -34,10 +35,14 @@ mod tests;
 /// The document of a backend with these collections and page sizes. Serialize it with [`to_json`].
 pub fn document(schema: &Schema, page: page::Limits) -> OpenApi {
     let names = Names::of(schema);
-    let mut paths = batch::path(system::paths(PathsBuilder::new()), schema);
-    let mut components = batch::schemas(schemas::shared(ComponentsBuilder::new()), schema);
+    let mut paths = keys::paths(batch::path(system::paths(PathsBuilder::new()), schema), page);
+    let mut components = keys::schemas(batch::schemas(schemas::shared(ComponentsBuilder::new()), schema));
     let about = |name: &str, text: &str| Tag::builder().name(name).description(Some(text)).build();
-    let mut tags = vec![about("system", "The server itself."), about("batch", "Records of any collections together.")];
+    let mut tags = vec![
+        about("system", "The server itself."),
+        about("batch", "Records of any collections together."),
+        about("keys", "API keys of machines, for admin."),
+    ];
     for collection in &schema.collections {
         let view = View { schema, collection, names: &names, page };
         paths = operations::paths(paths, &view);

@@ -16,6 +16,7 @@ pub mod filter;
 pub mod history;
 pub mod import;
 pub mod include;
+pub mod keys;
 pub mod page;
 pub mod params;
 mod search;

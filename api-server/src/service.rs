@@ -36,7 +36,7 @@ pub enum Caller {
 /// A program with an API key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
-    /// The key's name, for people.
+    /// The key's name, for people. No two machines have one.
     pub name: String,
     /// `machine` and the key's own roles.
     pub roles: Vec<String>,
@@ -56,6 +56,15 @@ impl Caller {
             Caller::Anonymous => false,
             Caller::Machine(machine) => machine.roles.iter().any(|role| role == "admin"),
             Caller::Admin => true,
+        }
+    }
+
+    /// Its name among all callers; empty of an anonymous one. What belongs to a caller is kept under it.
+    pub fn identity(&self) -> String {
+        match self {
+            Caller::Anonymous => String::new(),
+            Caller::Machine(machine) => format!("machine:{}", machine.name),
+            Caller::Admin => "admin".to_owned(),
         }
     }
 

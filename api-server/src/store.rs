@@ -16,6 +16,7 @@ mod decode;
 mod encode;
 pub mod error;
 pub mod idempotency;
+pub mod keys;
 pub mod loader;
 mod pool;
 pub mod records;
@@ -110,6 +111,8 @@ pub struct Store {
     readers: Arc<Pool>,
     /// The same as `readers` on PostgreSQL.
     writer: Arc<Pool>,
+    /// Of SQLite.
+    file: Option<Arc<SqliteFile>>,
 }
 
 impl Store {
@@ -123,7 +126,8 @@ impl Store {
                 let (address, settings) = (Address::new(url.clone(), options.url_file.clone()), options.clone());
                 let open: pool::Open = Box::new(move || address.connect(&settings, &admission));
                 let pool = Arc::new(Pool::new(open, &options)?);
-                return Ok(Store { dialect: Dialect::Postgres, readers: Arc::clone(&pool), writer: pool });
+                let readers = Arc::clone(&pool);
+                return Ok(Store { dialect: Dialect::Postgres, readers, writer: pool, file: None });
             }
         };
         file.own()?;
@@ -135,7 +139,15 @@ impl Store {
             let options = PoolOptions { size, lifetime: Duration::MAX, ..options.clone() };
             Pool::new(open, &options).map(Arc::new)
         };
-        Ok(Store { dialect: Dialect::Sqlite, readers: pool(false, options.size)?, writer: pool(true, 1)? })
+        let (readers, writer) = (pool(false, options.size)?, pool(true, 1)?);
+        Ok(Store { dialect: Dialect::Sqlite, readers, writer, file: Some(file) })
+    }
+
+    /// Says to other processes who holds a SQLite file: the address of this server.
+    pub fn sign(&self, address: &str) {
+        if let Some(file) = &self.file {
+            file.sign(address);
+        }
     }
 
     /// Which database this is.

@@ -1,6 +1,6 @@
 //! Servers that a command talks to: one HTTP client, and failures in words.
 //!
-//! Used by `check --against`, `import` and `export`. TLS is the OpenSSL that libpq brings along, with the certificates of the
+//! Used by `check --against`, `import`, `export` and `keys`. TLS is the OpenSSL that libpq brings along, with the certificates of the
 //! system. Keeps nothing between calls.
 
 use std::io::Read;
@@ -64,10 +64,13 @@ pub fn away(url: &Url, error: &reqwest::Error) -> Failure {
 
 /// A server that answered with a failure: what it said, in its own words where they are ours.
 pub fn refused(url: &Url, status: StatusCode, answer: Response) -> Failure {
-    let said = answer.json::<Json>().ok();
-    let said = said.as_ref().and_then(|said| said.get("error")?.as_str()).unwrap_or_default();
-    let colon = if said.is_empty() { "" } else { ": " };
-    let message = format!("{url} answers {status}{colon}{said}");
+    let said = answer.json::<Json>().unwrap_or_default();
+    let text = |json: &Json, name: &str| json[name].as_str().unwrap_or_default().to_owned();
+    let error = text(&said, "error");
+    let details = said["details"].as_array().into_iter().flatten();
+    let details = details.map(|one| format!("\n{}: {}", text(one, "path"), text(one, "message")));
+    let colon = if error.is_empty() { "" } else { ": " };
+    let message = format!("{url} answers {status}{colon}{error}{}", details.collect::<String>());
     match status.as_u16() {
         401 | 403 => Failure::new(Exit::Settings, message),
         400..=499 if status != StatusCode::NOT_FOUND => Failure::new(Exit::Data, message),

@@ -35,6 +35,7 @@ mod prepare;
 mod reload;
 mod screen;
 mod sweep;
+mod used_keys;
 mod watch;
 
 use prepare::{Database, State};
@@ -98,6 +99,7 @@ impl Start {
         let (public, public_address) = public;
         let (admin, admin_address) = admin;
         let store = open(&self.settings.database.url, "database.url", &self.settings)?;
+        store.sign(&format!("http://{}", screen::reachable(public_address)));
         let direct = match &self.settings.database.direct_url {
             Some(url) => open(url, "database.directUrl", &self.settings)?,
             None => store.clone(),
@@ -141,6 +143,7 @@ impl Start {
         };
         let (keys, reload) = (watch::follow(&app, &self.settings), reload::follow(watch, &app, &database));
         let limits = async { tokio::join!(sweep::forget(&app), keep(&app)) };
+        let keys = async { tokio::join!(keys, used_keys::follow(&app)) };
         let beside = async { tokio::join!(heartbeat::beat(&app), sweep::sweep(&app), keys, reload, limits) };
         until_the_end(&app, async { tokio::join!(main, side) }, control, beside).await
     }
@@ -300,7 +303,7 @@ async fn until_the_end(
         _ = beside => Ok(()),
     };
     if done.is_ok() {
-        heartbeat::leave(app).await;
+        tokio::join!(heartbeat::leave(app), used_keys::leave(app));
     }
     done
 }

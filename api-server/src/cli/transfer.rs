@@ -1,6 +1,6 @@
-//! What `import` and `export` share: the database opened as an admin's, or a server and its key.
+//! What `import`, `export` and `keys` share: the database opened as an admin's, or a server and its key.
 //!
-//! The applied schema is in the database, so neither takes documents.
+//! The applied schema is in the database, so none of them takes documents.
 
 use std::path::Path;
 
@@ -90,12 +90,19 @@ pub async fn open(settings: &Settings) -> Result<(Service, Ctx), Failure> {
     let claim = migrate::claim(settings);
     let asked = store.session(move |conn| {
         let judged = claim.judge(conn);
-        Ok((judged, schema::applied(conn)?.stored))
+        Ok((judged, schema::applied(conn)?.stored, schema::pending(conn)?))
     });
-    let (judged, stored): (_, Stored) = asked.await?;
+    let (judged, stored, lacking): (_, Stored, _) = asked.await?;
     judged?;
     if stored.revision == 0 {
         let message = "the database is empty: `mainstay migrate up` or `mainstay serve` makes its tables";
+        return Err(Failure::new(Exit::Unavailable, message));
+    }
+    if !lacking.is_empty() {
+        let message = format!(
+            "the system tables of the database lack {}: `mainstay migrate up` or `mainstay serve` makes them",
+            lacking.join(", ")
+        );
         return Err(Failure::new(Exit::Unavailable, message));
     }
     let schema = stored.schema().map_err(|problems| refused(&problems.concat()))?;

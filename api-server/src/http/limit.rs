@@ -13,6 +13,7 @@ use actix_web::{HttpMessage, ResponseError, web};
 use mainstay_crds::rate_limit::RouteClass;
 
 use super::caller::{self, Known};
+use super::clock;
 use super::error::Failure;
 use crate::app::App;
 use crate::limit::policy::class;
@@ -33,10 +34,10 @@ pub async fn limit<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let app = request.app_data::<web::Data<App>>().cloned();
-    let class = class(request.method().as_str(), request.path());
-    let limited = app.filter(|app| app.limiter.has_policies() || app.keys.has_limits()).zip(class);
-    let Some((app, class)) = limited else { return Ok(next.call(request).await?.map_into_left_body()) };
-    let known = caller::known(request.headers(), &app.keys);
+    let counted = app.zip(class(request.method().as_str(), request.path()));
+    let Some((app, class)) = counted else { return Ok(next.call(request).await?.map_into_left_body()) };
+    // Without policies too, for a key may have a limit of its own.
+    let known = caller::known(&app, request.headers(), clock::now()).await;
     let told = judge(&app, class, &request, known.as_ref().ok()).await;
     let mut response = match told.refusal {
         Some(error) => request.into_response(Failure::from(error).error_response()).map_into_right_body(),

@@ -9,7 +9,7 @@ use mainstay_crds::name::Name;
 use mainstay_crds::schema::Schema;
 
 /// Schemas that are no collection's.
-pub const SHARED: [&str; 15] = [
+pub const SHARED: [&str; 23] = [
     "ErrorAnswer",
     "ErrorDetail",
     "ProblemAnswer",
@@ -25,6 +25,14 @@ pub const SHARED: [&str; 15] = [
     "BatchResult",
     "ImportAnswer",
     "ImportFailure",
+    "Key",
+    "KeyAnswer",
+    "KeyCreate",
+    "KeyList",
+    "KeyMade",
+    "KeyRateLimit",
+    "KeyRotate",
+    "NewKey",
 ];
 
 /// What is appended to the name of a record.

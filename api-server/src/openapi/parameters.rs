@@ -317,7 +317,8 @@ fn steps<'a>(view: &View<'a>, path: &str, collection: &Name) -> Vec<(String, &'a
     forward.chain(reverse).collect()
 }
 
-fn query(name: &str, description: &str, schema: Json) -> Parameter {
+/// A parameter of the query.
+pub fn query(name: &str, description: &str, schema: Json) -> Parameter {
     builder(name, description, schema).build()
 }
 

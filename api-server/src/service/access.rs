@@ -92,6 +92,11 @@ pub fn denied_all(ctx: &Ctx) -> Error {
     refused(ctx, "write anything")
 }
 
+/// What admin alone may do, whatever the rules of collections say; `what` begins with a verb.
+pub fn require_admin(ctx: &Ctx, what: &str) -> Result<(), Error> {
+    if ctx.caller.is_admin() { Ok(()) } else { Err(refused(ctx, what)) }
+}
+
 fn refused(ctx: &Ctx, what: &str) -> Error {
     if ctx.caller == Caller::Anonymous {
         let message = format!("{what} needs a credential: send X-API-Key or Authorization: Bearer");

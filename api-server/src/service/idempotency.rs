@@ -42,11 +42,7 @@ impl Once {
     ///
     /// Errors: 400 for a key that is not 1 to 255 visible ASCII characters.
     pub fn new(caller: &Caller, key: &str, parts: &[&[u8]]) -> Result<Once, Error> {
-        let caller = match caller {
-            Caller::Anonymous => String::new(),
-            Caller::Machine(machine) => format!("machine:{}", machine.name),
-            Caller::Admin => "admin".to_owned(),
-        };
+        let caller = caller.identity();
         if !(1..=LONGEST_KEY).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             let message = format!("Idempotency-Key is 1 to {LONGEST_KEY} visible ASCII characters, such as a UUID");
             return Err(Error::new(Code::MalformedRequest, message));

@@ -3,6 +3,7 @@
 //! Called by the pools of [`super::Store`], the only place that establishes connections. Blocking.
 
 use std::fs::{File, TryLockError};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -59,16 +60,37 @@ impl SqliteFile {
             ))
         })?;
         match file.try_lock() {
-            Ok(()) => *lock = Some(file),
+            Ok(()) => {
+                // What is left of a server that was killed is not this process's.
+                if let Err(error) = file.set_len(0) {
+                    return Err(Error::Refused(format!("{} cannot be written: {error}", name.display())));
+                }
+                *lock = Some(file);
+            }
             Err(TryLockError::WouldBlock) => {
-                let path = self.path.display();
-                return Err(Error::Refused(format!("{path} is in use by another mainstay process; stop it first")));
+                let (path, holder) = (self.path.display(), std::fs::read_to_string(&name).unwrap_or_default());
+                return Err(Error::Refused(match holder.trim() {
+                    "" => format!("{path} is in use by another mainstay process; stop it first"),
+                    server => format!(
+                        "{path} is in use by the server at {server}; stop it first, or name it with --server where a \
+                         command takes that"
+                    ),
+                }));
             }
             Err(TryLockError::Error(error)) => {
                 return Err(Error::Refused(format!("{} cannot be locked: {error}", name.display())));
             }
         }
         Ok(())
+    }
+
+    /// Writes into the lock who holds it. Only for people: what cannot be written is left out.
+    pub(super) fn sign(&self, address: &str) {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(file) = lock.as_mut() else { return };
+        if writeln!(file, "{address} (process {})", std::process::id()).is_err() {
+            tracing::debug!("the lock of the database does not tell who holds it");
+        }
     }
 
     fn path(&self) -> &Path {

@@ -26,6 +26,7 @@ mod filters;
 mod history;
 mod idempotency;
 mod instances;
+mod keys;
 mod keyset;
 mod migrations;
 mod related;

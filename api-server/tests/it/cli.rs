@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 mod against;
+mod keys;
 mod transfer;
 mod watch;
 

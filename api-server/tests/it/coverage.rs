@@ -19,6 +19,11 @@ const ERRORS: &[(&str, &str, &str, Option<&str>, u16)] = &[
     ("/api/v1/{collection}", "patch", "", Some("{}"), 400),
     ("/api/v1/{collection}", "delete", "?nope=1", None, 400),
     ("/api/v1/batch", "post", "", Some("[]"), 400),
+    ("/api/v1/keys", "get", "?nope=1", None, 400),
+    ("/api/v1/keys", "post", "", Some("[]"), 400),
+    ("/api/v1/keys/{id}", "get", "?nope=1", None, 400),
+    ("/api/v1/keys/{id}", "delete", "?nope=1", None, 400),
+    ("/api/v1/keys/{id}/rotate", "post", "", Some("[]"), 400),
     ("/api/v1/{collection}/search", "post", "", Some("[]"), 400),
     ("/api/v1/{collection}/aggregate", "get", "?nope=1", None, 400),
     ("/api/v1/{collection}/{id}", "get", "?nope=1", None, 400),
@@ -40,6 +45,8 @@ const PAGES: &[&str] = &["/docs", "/docs/{file:.*}"];
 const LONG: &str = "?long";
 /// The one path that is about every collection.
 const BATCH: &str = "/api/v1/batch";
+/// What paths about API keys begin with.
+const KEYS: &str = "/api/v1/keys";
 const ID: &str = "00000000-0000-7000-8000-0000000000ee";
 
 /// One documented operation: its path, the route that serves it, its method, what the document says.
@@ -68,7 +75,7 @@ fn operations(document: &Json) -> Vec<Operation> {
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         let route = match path.strip_prefix("/api/v1/") {
-            Some(rest) if path != BATCH => {
+            Some(rest) if path != BATCH && !path.starts_with(KEYS) => {
                 format!("/api/v1/{{collection}}{}", rest.find('/').map_or("", |at| &rest[at..]))
             }
             _ => path.clone(),

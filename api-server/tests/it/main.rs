@@ -10,6 +10,7 @@ mod faults;
 mod history;
 mod hostile;
 mod idempotency;
+mod keys;
 mod model;
 mod rate_limits;
 mod readme;

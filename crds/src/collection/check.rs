@@ -22,6 +22,7 @@ mod names;
 mod search;
 pub(crate) mod structure;
 
+pub use fields::roles;
 pub use names::RESERVED;
 pub use structure::API_VERSION;
 

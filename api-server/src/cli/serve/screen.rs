@@ -82,7 +82,7 @@ fn first(schema: &Schema) -> Option<(&Collection, bool)> {
 }
 
 /// An address that a client on this machine can use: 0.0.0.0 listens everywhere and is nowhere.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),

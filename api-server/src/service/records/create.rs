@@ -76,7 +76,7 @@ impl Grants {
 }
 
 /// A body that is not JSON, or not JSON that every system reads alike.
-pub(super) fn malformed(problems: Vec<Problem>) -> Error {
+pub(in crate::service) fn malformed(problems: Vec<Problem>) -> Error {
     let message = problems.first().map_or_else(String::new, |problem| problem.message.clone());
     Error::with(Code::MalformedRequest, message, problems)
 }
