@@ -60,11 +60,6 @@ impl Limiter {
         Limiter { policies, own: Table::default(), shared, start: Instant::now() }
     }
 
-    /// Whether any request is counted by the settings; keys may have a limit beside them.
-    pub fn has_policies(&self) -> bool {
-        !self.policies.is_empty()
-    }
-
     /// The policies that count a request. A key's own limit stands in the place of those by caller and by key.
     pub fn charges<'a>(
         &'a self,

@@ -65,12 +65,10 @@ pub fn document(schema: &Schema, page: page::Limits) -> OpenApi {
         .build()
 }
 
-/// The document as a server publishes it; `limited` where the settings have rate limits.
-pub fn published(schema: &Schema, page: page::Limits, limited: bool) -> OpenApi {
+/// The document as a server publishes it: with the answers of rate limits, which a key may have though the settings have none.
+pub fn published(schema: &Schema, page: page::Limits) -> OpenApi {
     let mut document = document(schema, page);
-    if limited {
-        limits::declare(&mut document);
-    }
+    limits::declare(&mut document);
     document
 }
 

@@ -34,8 +34,7 @@ impl Openapi {
         let resolved = settings(&Default::default(), environment, Some(&documents))?;
         let limits = &resolved.settings.limits;
         let page = page::Limits { default: limits.page_default, max: limits.page_max };
-        let limited = !resolved.settings.rate_limits.0.is_empty();
-        let document = crate::openapi::published(&documents.schema()?, page, limited);
+        let document = crate::openapi::published(&documents.schema()?, page);
         let text = match self.format {
             Format::Json => crate::openapi::to_json(&document).map_err(|error| error.to_string()),
             Format::Yaml => document.to_yaml().map_err(|error| error.to_string()),

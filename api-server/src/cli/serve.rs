@@ -192,7 +192,7 @@ impl Start {
             },
             limiter: Limiter::new(rate_limits.0.clone(), shared),
             proxies: proxies.clone(),
-            openapi: published(&self.declared, page, !rate_limits.0.is_empty())?.into(),
+            openapi: published(&self.declared, page)?.into(),
         })
     }
 
@@ -316,8 +316,8 @@ async fn keep(app: &App) {
 }
 
 /// The OpenAPI document of a schema, as served.
-fn published(schema: &Schema, page: page::Limits, limited: bool) -> Result<Arc<Bytes>, Failure> {
-    let document = openapi::to_json(&openapi::published(schema, page, limited));
+fn published(schema: &Schema, page: page::Limits) -> Result<Arc<Bytes>, Failure> {
+    let document = openapi::to_json(&openapi::published(schema, page));
     let document = document.map_err(|error| Failure::new(Exit::Bug, format!("cannot write the document: {error}")))?;
     Ok(Arc::new(Bytes::from(document)))
 }

@@ -1,6 +1,6 @@
 //! What rate limits add to the document: 429, and the header fields that tell what is left.
 //!
-//! Called when the settings have policies. Keys with a limit of their own are not known when the document is written.
+//! Called for each document that is published: without policies too, for a key may have a limit of its own.
 
 use serde_json::json;
 use utoipa::openapi::header::{Header, HeaderBuilder};

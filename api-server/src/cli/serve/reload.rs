@@ -127,7 +127,7 @@ impl Watch {
 
 /// From now on requests see the new schema; those in flight end with the one that they began with.
 fn serve(app: &App, schema: Schema, revision: i64) -> Result<(), Failure> {
-    let document = published(&schema, app.service.page, app.limiter.has_policies())?;
+    let document = published(&schema, app.service.page)?;
     app.service.schema.store(schema.into());
     app.openapi.store(document);
     app.identity.serve(revision);

@@ -115,7 +115,9 @@ impl Verified {
                 known.insert(short(&hash), Entry { hash, key, asked: Some(asked), is_in_use: true, used: now });
             }
             None => {
-                known.get_mut(&short(&hash)).map(|entry| entry.asked = None);
+                if let Some(entry) = known.get_mut(&short(&hash)) {
+                    entry.asked = None;
+                }
                 make_room(unknown, &hash, UNKNOWN, |(_, asked)| *asked);
                 unknown.insert(short(&hash), (hash, asked));
             }
