@@ -1,6 +1,7 @@
 //! `/api/v1/keys` and what is below it: API keys, for admin.
 //!
-//! Answers that show a key are stored by no cache. A server that changed a key itself asks about it at once.
+//! Answers that show a key are stored by no cache. A server that changed a key itself asks about it at once. Who made and revoked
+//! keys is logged, by their ids.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
@@ -40,6 +41,7 @@ pub async fn get(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<Stri
 pub async fn revoke(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<String>) -> Answer {
     let id = manage::revoke(&app.service, &ctx, &path, request.query_string()).await?;
     app.keys.forget(id);
+    tracing::info!(key = %id, by = ctx.caller.identity(), "an API key was revoked");
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -56,6 +58,7 @@ pub async fn rotate(app: Data<App>, ctx: Ctx, request: HttpRequest, path: Path<S
 
 /// A new key, with its text.
 fn shown(made: &Made) -> HttpResponse {
+    tracing::info!(key = made.key.id, by = made.key.created_by, "an API key was made");
     let mut body = json!({ "success": true, "data": made.key });
     if !made.warnings.is_empty() {
         body["meta"] = json!({ "warnings": made.warnings });

@@ -1,4 +1,4 @@
-//! Stored keys: every column there and back, who is found by what, and what two writers make of one row.
+//! Stored keys: every column there and back, who is found by what, and which row a change reaches.
 
 use super::*;
 use crate::store::keys::{self, StoredKey};
