@@ -41,6 +41,26 @@ pub struct App {
     pub openapi: ArcSwap<Bytes>,
 }
 
+#[cfg(test)]
+impl App {
+    /// A server of nothing but a service, for tests of what is behind the routes.
+    pub(crate) fn for_tests(service: Service) -> App {
+        let second = Duration::from_secs(1);
+        App {
+            service,
+            keys: Keys::default(),
+            signing: PublicKeys::default(),
+            metrics: Metrics::new("tests").expect("metrics"),
+            readiness: Readiness::default(),
+            identity: Identity::new("tests".to_owned()),
+            limits: Limits { body: 1 << 20, url: 1 << 13, patience: second, grace: second, cors_origins: Vec::new() },
+            limiter: Limiter::new(Vec::new(), None),
+            proxies: Proxies::default(),
+            openapi: ArcSwap::default(),
+        }
+    }
+}
+
 /// What a request may cost.
 #[derive(Clone, Debug)]
 pub struct Limits {

@@ -194,6 +194,8 @@ mod tests {
 
     use super::*;
 
+    mod rules;
+
     #[actix_web::test]
     async fn browsers_may_call_from_named_origins_alone() {
         for (allowed, origin, told) in [

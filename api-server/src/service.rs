@@ -8,6 +8,8 @@ use arc_swap::ArcSwap;
 use mainstay_crds::filter::Scope;
 use mainstay_crds::rate_limit::Quota;
 use mainstay_crds::schema::Schema;
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
 
 use crate::query::page;
 use crate::store::{Abort, Conn, Store};
@@ -29,6 +31,8 @@ pub enum Caller {
     Anonymous,
     /// With an API key.
     Machine(Arc<Machine>),
+    /// Signed in, with a token.
+    User(Arc<User>),
     /// With the admin key.
     Admin,
 }
@@ -44,6 +48,17 @@ pub struct Machine {
     pub rate_limit: Option<Quota>,
 }
 
+/// A person who has signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The id of the record of `users`.
+    pub id: Uuid,
+    /// `user` and the person's own roles.
+    pub roles: Vec<String>,
+    /// The claims of the token.
+    pub claims: Map<String, Json>,
+}
+
 impl Caller {
     /// Whether the caller acts in `role`. `anyone` is every caller; admin is every role.
     pub fn has_role(&self, role: &str) -> bool {
@@ -53,9 +68,18 @@ impl Caller {
     /// Whether the caller may do everything on every row.
     pub fn is_admin(&self) -> bool {
         match self {
-            Caller::Anonymous => false,
-            Caller::Machine(machine) => machine.roles.iter().any(|role| role == "admin"),
             Caller::Admin => true,
+            Caller::Anonymous | Caller::Machine(_) | Caller::User(_) => {
+                self.roles().is_some_and(|roles| roles.iter().any(|role| role == "admin"))
+            }
+        }
+    }
+
+    /// The record of `users` that the caller is; machines and the admin key are none.
+    pub fn id(&self) -> Option<Uuid> {
+        match self {
+            Caller::User(user) => Some(user.id),
+            Caller::Anonymous | Caller::Machine(_) | Caller::Admin => None,
         }
     }
 
@@ -64,6 +88,7 @@ impl Caller {
         match self {
             Caller::Anonymous => String::new(),
             Caller::Machine(machine) => format!("machine:{}", machine.name),
+            Caller::User(user) => format!("user:{}", user.id),
             Caller::Admin => "admin".to_owned(),
         }
     }
@@ -72,6 +97,14 @@ impl Caller {
         match self {
             Caller::Anonymous | Caller::Admin => None,
             Caller::Machine(machine) => Some(&machine.roles),
+            Caller::User(user) => Some(&user.roles),
+        }
+    }
+
+    fn claims(&self) -> Option<&Map<String, Json>> {
+        match self {
+            Caller::User(user) => Some(&user.claims),
+            Caller::Anonymous | Caller::Machine(_) | Caller::Admin => None,
         }
     }
 }
@@ -89,8 +122,9 @@ pub struct Ctx {
 
 impl Ctx {
     /// What a filter tree may know of the request.
-    pub fn scope(&self) -> Scope {
-        Scope { now: self.now, auth_id: None, auth_roles: self.caller.roles().map(<[String]>::to_vec) }
+    pub fn scope(&self) -> Scope<'_> {
+        let Ctx { caller, now, .. } = self;
+        Scope { now: *now, auth_id: caller.id(), auth_roles: caller.roles(), auth_claims: caller.claims() }
     }
 }
 

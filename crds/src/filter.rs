@@ -3,13 +3,17 @@
 //! Built from JSON ([`parse`]) or from query parameters (`mainstay`'s `query/filter.rs`); compiled to SQL by
 //! [`crate::sql`] and evaluated in memory by [`eval`]. Logic is three-valued as in SQL.
 
+use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::name::Name;
+use crate::sql::ColumnType;
 use crate::value::Value;
 use crate::words;
 
+pub mod claim;
 pub mod eval;
+pub mod never;
 pub mod parse;
 
 /// At most this many tests in one tree; `exists`, and a group of nothing, are tests too.
@@ -138,24 +142,31 @@ pub enum Operand {
     /// `$auth.roles`: the caller's roles (only with `in`, `nin`).
     AuthRoles,
     /// `$auth.claims.<name>`.
-    AuthClaim(String),
+    AuthClaim {
+        /// Of the claim, at the top of the token.
+        name: String,
+        /// As what it is read: the type of the field that it is compared with.
+        column: ColumnType,
+    },
 }
 
 /// What a tree may know of the request.
-#[derive(Clone, Debug, Default)]
-pub struct Scope {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scope<'a> {
     /// Microseconds since 1970.
     pub now: i64,
     /// The calling user's id, when the caller is one.
     pub auth_id: Option<Uuid>,
     /// The caller's roles, when it has any.
-    pub auth_roles: Option<Vec<String>>,
+    pub auth_roles: Option<&'a [String]>,
+    /// The claims of the caller's token, when it has one.
+    pub auth_claims: Option<&'a Map<String, Json>>,
 }
 
 impl Filter {
     /// The tree with every `$now` and `$auth` replaced, or `None` when it names an `$auth` value that the caller
     /// lacks: such a rule grants nothing.
-    pub fn bind(&self, scope: &Scope) -> Option<Filter> {
+    pub fn bind(&self, scope: &Scope<'_>) -> Option<Filter> {
         let all = |filters: &[Filter]| filters.iter().map(|f| f.bind(scope)).collect::<Option<Vec<_>>>();
         Some(match self {
             Filter::And(filters) => Filter::And(all(filters)?),
@@ -164,7 +175,7 @@ impl Filter {
             Filter::Test { field, op, operands } => {
                 let mut bound = Vec::with_capacity(operands.len());
                 for operand in operands {
-                    operand.bind_into(scope, &mut bound)?;
+                    operand.bind_into(scope, op.takes_list(), &mut bound)?;
                 }
                 Filter::Test { field: *field, op: *op, operands: bound }
             }
@@ -212,6 +223,16 @@ impl Filter {
         }
     }
 
+    /// Shows every operand of the tree, but for those that say which related records count.
+    pub fn visit(&self, each: &mut dyn FnMut(&Operand)) {
+        match self {
+            Filter::And(filters) | Filter::Or(filters) => filters.iter().for_each(|filter| filter.visit(each)),
+            Filter::Not(filter) | Filter::Exists { filter, .. } | Filter::Through { filter, .. } => filter.visit(each),
+            Filter::Test { operands, .. } => operands.iter().for_each(each),
+            Filter::Words(_) => {}
+        }
+    }
+
     /// How many operands all its tests have: each is a value that is sent to the database.
     pub fn operands(&self) -> usize {
         match self {
@@ -227,16 +248,19 @@ impl Filter {
 }
 
 impl Operand {
-    fn bind_into(&self, scope: &Scope, out: &mut Vec<Operand>) -> Option<()> {
+    /// With `many` the operand may stand for any number of values.
+    fn bind_into(&self, scope: &Scope<'_>, many: bool, out: &mut Vec<Operand>) -> Option<()> {
         match self {
             Operand::Value(_) | Operand::Field(_) | Operand::Outer(_) => out.push(self.clone()),
             Operand::Now => out.push(Operand::Value(Value::Timestamp(scope.now))),
             Operand::AuthId => out.push(Operand::Value(Value::Uuid(scope.auth_id?))),
             Operand::AuthRoles => {
-                let roles = scope.auth_roles.as_ref()?;
-                out.extend(roles.iter().map(|role| Operand::Value(Value::from(role.clone()))));
+                out.extend(scope.auth_roles?.iter().map(|role| Operand::Value(Value::from(role.clone()))));
             }
-            Operand::AuthClaim(_) => return None,
+            Operand::AuthClaim { name, column } => {
+                let values = claim::values(scope.auth_claims?.get(name)?, *column, many)?;
+                out.extend(values.into_iter().map(Operand::Value));
+            }
         }
         Some(())
     }

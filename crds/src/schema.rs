@@ -16,6 +16,8 @@ pub mod evolve;
 pub mod json_schema;
 pub mod stored;
 
+/// The built-in collection of people: `$auth.id` is the id of one of its records.
+pub const USERS: &str = "users";
 /// How many fields every record has before the declared ones: `id`, `version`, `created_at`, `updated_at`.
 pub const SYSTEM_FIELDS: usize = 4;
 /// Position of `id` in every collection.

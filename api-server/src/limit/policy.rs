@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use mainstay_crds::rate_limit::{By, Quota, RouteClass};
+use uuid::Uuid;
 
 use crate::service::Caller;
 
@@ -33,6 +34,8 @@ pub enum Client<'a> {
     Admin,
     /// A machine by its name, which all keys of one ApiKey share.
     Machine(&'a str),
+    /// A person by the id of the record of `users`.
+    Person(Uuid),
 }
 
 impl Policy {
@@ -49,7 +52,7 @@ impl Policy {
         match self.by {
             By::Ip => by_address(address),
             By::Key => by_key(caller),
-            By::Caller => by_key(caller).or_else(|| by_address(address)),
+            By::Caller => by_key(caller).or_else(|| by_person(caller)).or_else(|| by_address(address)),
         }
     }
 }
@@ -64,10 +67,14 @@ fn by_address<'a>(address: Option<IpAddr>) -> Option<Client<'a>> {
 
 fn by_key(caller: Option<&Caller>) -> Option<Client<'_>> {
     match caller? {
-        Caller::Anonymous => None,
+        Caller::Anonymous | Caller::User(_) => None,
         Caller::Admin => Some(Client::Admin),
         Caller::Machine(machine) => Some(Client::Machine(&machine.name)),
     }
+}
+
+fn by_person<'a>(caller: Option<&Caller>) -> Option<Client<'a>> {
+    caller?.id().map(Client::Person)
 }
 
 /// What a request is about; `None` for paths that are never limited: probes, figures, the document and its page.

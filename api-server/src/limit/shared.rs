@@ -159,6 +159,7 @@ impl Shared {
             Client::Address(address) => format!("ip:{address}"),
             Client::Admin => "admin".to_owned(),
             Client::Machine(name) => format!("key:{name}"),
+            Client::Person(id) => format!("user:{id}"),
         };
         let (limit, window, burst) = (quota.limit(), quota.window().as_secs(), quota.burst());
         format!("{}:{policy}:{}:{limit}:{window}:{burst}:{client}", self.prefix, word(quota.algorithm()))

@@ -28,6 +28,7 @@ pub use insert::{holder, insert, insert_many, insert_sql};
 pub use lock::{lock, select_locked};
 pub use select::{Rows, Select, count, exists_where, select, select_record};
 pub use update::{set_null, update};
+pub use words::Rank;
 
 /// The name of the one table of a statement. No table is called so: filters of references append `_` to it.
 const ALIAS: &str = "t";

@@ -29,7 +29,7 @@ mod instances;
 mod keys;
 mod keyset;
 mod migrations;
-mod related;
+pub(crate) mod related;
 mod removals;
 mod values;
 mod words;
@@ -38,7 +38,7 @@ mod words;
 const NOW: i64 = 1_706_702_400_000_000;
 const PHASES: [Phase; 3] = [Phase::Expand, Phase::Backfill, Phase::Contract];
 
-pub(super) fn document(name: &str, spec: Json) -> Document {
+pub(crate) fn document(name: &str, spec: Json) -> Document {
     let mut spec = spec;
     spec["backendRef"] = json!({ "name": "test" });
     let metadata = json!({ "name": name });
@@ -82,7 +82,7 @@ async fn migrate_as(store: &Store, run: &Evolution, phases: &[Phase], claim: Cla
 }
 
 /// Both databases with the tables of these documents.
-pub(super) async fn both_with(documents: &[Document]) -> ([Store; 2], Arc<Schema>) {
+pub(crate) async fn both_with(documents: &[Document]) -> ([Store; 2], Arc<Schema>) {
     let run = way(&Stored::default(), &schema_of(documents));
     let stores = both();
     for store in &stores {

@@ -123,3 +123,8 @@ fn history() {
 fn aggregate() {
     scenario("aggregate");
 }
+
+#[test]
+fn rules() {
+    scenario("rules");
+}

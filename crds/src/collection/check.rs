@@ -19,15 +19,19 @@ mod builtin;
 mod fields;
 mod keys;
 mod names;
+mod roles;
 mod search;
 pub(crate) mod structure;
 
-pub use fields::roles;
 pub use names::RESERVED;
+pub use roles::judge as roles;
 pub use structure::API_VERSION;
 
 /// Where later versions bring something.
 const LATER: [&str; 2] = ["/spec/cache", "/spec/audit"];
+
+/// Mistakes that grant nothing: what was applied before they were looked for is read as it is.
+const HARMLESS: [&str; 2] = ["never", "unknown_role"];
 
 /// A Collection document as JSON: `apiVersion`, `kind`, `metadata`, `spec`.
 #[derive(Clone, Debug)]
@@ -90,6 +94,8 @@ struct Draft {
     broken: BTreeSet<String>,
     /// Names of fields with a structural mistake: what they lack may have been meant.
     tainted: BTreeSet<String>,
+    /// What its rules ask of tokens.
+    claims: Vec<access::Claim>,
     problems: Problems,
 }
 
@@ -122,12 +128,17 @@ fn check_all(documents: &[Document], builtin: Builtin) -> Result<Schema, Vec<Vec
         access::resolve(draft, &schema, &broken);
         search::resolve(draft);
     }
+    access::agree_on_claims(&mut drafts);
     let schema = assemble(&drafts);
     for Draft { document, problems, .. } in drafts {
         if let Some(problems_of) = document.and_then(|position| found.get_mut(position)) {
             let mistakes = mistakes(problems_of);
-            let meaning: Vec<Problem> =
-                problems.into_vec().into_iter().filter(|problem| !follows(problem, &mistakes)).collect();
+            let excused = |problem: &Problem| builtin == Builtin::Declared && HARMLESS.contains(&problem.code);
+            let meaning: Vec<Problem> = problems
+                .into_vec()
+                .into_iter()
+                .filter(|problem| !excused(problem) && !follows(problem, &mistakes))
+                .collect();
             problems_of.retain(|problem| !said_better(problem, &meaning));
             problems_of.extend(meaning);
         }
@@ -155,6 +166,7 @@ fn draft(position: Option<usize>, document: &Json, structural: &[Problem], built
         origins: Vec::new(),
         broken: BTreeSet::new(),
         tainted: BTreeSet::new(),
+        claims: Vec::new(),
         problems,
     };
     let users = visible && builtin == Builtin::Added && draft.collection.name.as_str() == "users";

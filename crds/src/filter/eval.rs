@@ -86,7 +86,7 @@ fn constant<'a>(operand: &'a Operand, record: &'a [Value<'a>]) -> Option<&'a Val
     match operand {
         Operand::Value(value) => Some(value),
         Operand::Field(position) => record.get(*position),
-        Operand::Outer(_) | Operand::Now | Operand::AuthId | Operand::AuthRoles | Operand::AuthClaim(_) => None,
+        Operand::Outer(_) | Operand::Now | Operand::AuthId | Operand::AuthRoles | Operand::AuthClaim { .. } => None,
     }
 }
 

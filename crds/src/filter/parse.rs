@@ -21,6 +21,9 @@ mod related;
 /// At most this many operands in one tree.
 pub const MAX_OPERANDS: usize = 1000;
 
+/// The variables that stand for a list by themselves, as they begin.
+const LISTS: [&str; 2] = ["$auth.roles", "$auth.claims."];
+
 /// Where a tree stands, and so what it may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -250,7 +253,7 @@ impl<'a> Reader<'a> {
                 each.into_iter().collect::<Option<Vec<Operand>>>()?
             }
             (Op::In | Op::Nin, Json::String(text))
-                if self.place != Place::Request && text.starts_with("$auth.roles") =>
+                if self.place != Place::Request && LISTS.iter().any(|list| text.starts_with(list)) =>
             {
                 vec![self.operand(position, op, value, collection, problems)?]
             }

@@ -264,7 +264,7 @@ impl Compiler<'_> {
                 | Operand::Now
                 | Operand::AuthId
                 | Operand::AuthRoles
-                | Operand::AuthClaim(_),
+                | Operand::AuthClaim { .. },
             ) => {
                 out.push("NULL");
             }
@@ -318,7 +318,7 @@ impl Compiler<'_> {
             | Operand::Now
             | Operand::AuthId
             | Operand::AuthRoles
-            | Operand::AuthClaim(_) => {
+            | Operand::AuthClaim { .. } => {
                 out.push("NULL");
             }
             Operand::Value(value) => {

@@ -19,6 +19,8 @@ use crate::store::{self, Abort, Conn, records};
 
 /// A delete changes at most this many records.
 pub const MAX_RECORDS: usize = 10_000;
+/// A refusal tells of at most this many records.
+const MAX_TOLD: usize = 10;
 
 /// A record by the name of its collection and its id.
 type Row = (String, Uuid);
@@ -97,19 +99,23 @@ fn follow(
 }
 
 fn refuse_restricted(ctx: &Ctx, effects: &Effects, schema: &Schema) -> Tx<()> {
+    let restricting = effects.restrict.iter().filter(|(row, _)| !effects.delete.contains(row));
+    // Those that are not named are told as one: how many there are is part of what is hidden.
+    let told: BTreeSet<String> =
+        restricting.filter_map(|((name, id), field)| Some(restricts(ctx, schema.get(name)?, *id, *field))).collect();
+    if told.is_empty() { Ok(()) } else { Err(restricted(told.into_iter().take(MAX_TOLD)).into()) }
+}
+
+/// That a referrer is in the way of a delete.
+fn restricts(ctx: &Ctx, collection: &Collection, id: Uuid, field: usize) -> String {
+    format!("{} refers to it by `{}`", told(ctx, collection, id), collection.fields[field].name)
+}
+
+fn restricted(told: impl IntoIterator<Item = String>) -> Error {
     let mut problems = Problems::new();
-    for ((name, id), field) in effects.restrict.iter().filter(|(row, _)| !effects.delete.contains(row)).take(10) {
-        let Some(collection) = schema.get(name) else { continue };
-        let field = &collection.fields[*field].name;
-        problems.add("restricted", format!("{} refers to it by `{field}`", told(ctx, collection, *id)));
-    }
-    match problems.is_empty() {
-        true => Ok(()),
-        false => {
-            let message = "other records refer to this one; delete or change them first";
-            Err(Error::with(Code::Conflict, message, problems.into_vec()).into())
-        }
-    }
+    told.into_iter().for_each(|message| problems.add("restricted", message));
+    let message = "other records refer to this one; delete or change them first";
+    Error::with(Code::Conflict, message, problems.into_vec())
 }
 
 /// Deletes first, so that what goes holds no key that a record without its reference would take.
@@ -132,10 +138,14 @@ fn carry_out(conn: &mut Conn, ctx: &Ctx, schema: &Arc<Schema>, effects: &Effects
 
 /// A referrer by its id, for those who may read all of its collection.
 fn told(ctx: &Ctx, collection: &Collection, id: Uuid) -> String {
-    match grant(ctx, collection, Action::Read) {
-        Grant::Everything => format!("{} {id}", collection.name),
-        _ => format!("a record of {}", collection.name),
+    match is_open(ctx, collection) {
+        true => format!("{} {id}", collection.name),
+        false => format!("a record of {}", collection.name),
     }
+}
+
+fn is_open(ctx: &Ctx, collection: &Collection) -> bool {
+    grant(ctx, collection, Action::Read) == Grant::Everything
 }
 
 /// Without its reference a record must still keep the rules of its collection.
@@ -150,6 +160,10 @@ fn refuse_broken(conn: &mut Conn, ctx: &Ctx, target: &Target, id: Uuid, fields: 
         record[*field] = Value::Null;
     }
     let refuse = |code: Code, rule: &'static str, message: &str| {
+        // Why it may not lose the reference would tell what is in it.
+        if !is_open(ctx, collection) {
+            return Err(restricted(fields.iter().map(|field| restricts(ctx, collection, id, *field))).into());
+        }
         let what = told(ctx, collection, id);
         let message = format!("{what} refers to it and may not lose the reference: {message}");
         Err(Error::at(code, String::new(), rule, message).into())

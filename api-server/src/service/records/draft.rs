@@ -170,7 +170,7 @@ fn change(
                     true => same_system(&value, old, problems),
                     false => {
                         settable(ctx, field, &value, old, problems);
-                        same_once_set(field, &value, old, problems);
+                        same_once_set(ctx, field, &value, old, problems);
                     }
                 }
                 value
@@ -216,21 +216,23 @@ fn settable(ctx: &Ctx, field: &Field, value: &Value<'_>, stored: &Value<'_>, pro
     }
     if !may_write(ctx, field) {
         problems.add("forbidden", format!("you may not write `{}`", field.name));
-    } else if field.read_only && value != stored {
+    } else if field.read_only {
         problems.hint("read_only", format!("`{}` takes only its default", field.name), "leave it out");
     }
 }
 
-fn same_once_set(field: &Field, value: &Value<'_>, stored: &Value<'_>, problems: &mut Problems) {
-    if field.immutable && !stored.is_null() && value != stored {
+fn same_once_set(ctx: &Ctx, field: &Field, value: &Value<'_>, stored: &Value<'_>, problems: &mut Problems) {
+    let is_same = value == stored && may_read(ctx, field);
+    if field.immutable && !stored.is_null() && !is_same {
         problems.hint("immutable", format!("`{}` cannot be changed once set", field.name), "leave it out");
     }
 }
 
 fn default(ctx: &Ctx, field: &Field) -> Value<'static> {
     match &field.default {
-        None | Some(DefaultValue::AuthId) => Value::Null,
+        None => Value::Null,
         Some(DefaultValue::Value(value)) => value.clone(),
+        Some(DefaultValue::AuthId) => ctx.caller.id().map_or(Value::Null, Value::Uuid),
         Some(DefaultValue::Now) => Value::Timestamp(ctx.now),
         Some(DefaultValue::Uuid) => Value::Uuid(Uuid::now_v7()),
     }

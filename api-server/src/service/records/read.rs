@@ -12,7 +12,7 @@ use crate::query::{self, Context, Include, ListQuery, cursor};
 use crate::service::{Code, Ctx, Error, Service};
 use crate::store::Conn;
 use crate::store::loader::Find;
-use crate::store::records::{Rows, Select, count, select};
+use crate::store::records::{Rank, Rows, Select, count, select};
 
 /// The most values of one statement: fewer than SQLite's 32,766, which is the lower bound of both databases.
 const MAX_VALUES: usize = 30_000;
@@ -104,17 +104,20 @@ pub(super) struct Page {
     target: Target,
     columns: Vec<usize>,
     filter: Option<Filter>,
+    rank: Rank,
     asked: ListQuery,
 }
 
 impl Page {
     /// What `asked` asks of the rows that pass `readable`. Its filter is bound.
     pub fn new(ctx: &Ctx, target: Target, readable: Option<Filter>, asked: ListQuery) -> Self {
+        let rank = if readable.is_some() { Rank::One } else { Rank::All };
         let filters: Vec<Filter> = asked.filter.into_iter().chain(readable).collect();
         Page {
             ctx: ctx.clone(),
             columns: asked.fields.unwrap_or_else(|| visible(ctx, &target.collection)),
             filter: (!filters.is_empty()).then_some(Filter::And(filters)),
+            rank,
             asked: ListQuery { filter: None, fields: None, ..asked },
             target,
         }
@@ -150,11 +153,11 @@ impl Page {
     }
 
     fn load(&self, conn: &mut Conn) -> Tx<(Rows, Option<u64>, Option<Included>)> {
-        let Page { ctx, target: Target { schema, collection }, columns, filter, asked } = self;
+        let Page { ctx, target: Target { schema, collection }, columns, filter, rank, asked } = self;
         let page = Select {
             filter: filter.clone(),
             extra: include::fields(&asked.include).chain(asked.sort.iter().map(|key| key.field)).collect(),
-            relevance: asked.relevance,
+            relevance: asked.relevance.then_some(*rank),
             sort: asked.sort.clone(),
             after: asked.after.clone(),
             offset: u64::from(asked.offset.unwrap_or(0)),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_crds::schema::ID;
+use mainstay_crds::schema::{ID, USERS};
 use mainstay_crds::{Problems, Value};
 use uuid::Uuid;
 
@@ -55,7 +55,11 @@ pub fn check(conn: &mut Conn, ctx: &Ctx, target: &Target, records: &[(String, &[
         }
         let ids: Vec<Uuid> = wanted.keys().copied().collect();
         let readable = access::grant(ctx, collection, Action::Read).into_filter();
-        let found = exists_where(conn, collection, &target.schema, &ids, readable.as_ref())?;
+        let mut found = exists_where(conn, collection, &target.schema, &ids, readable.as_ref())?;
+        // Everybody knows of themselves, also where users are for admin alone.
+        if let Some(own) = ctx.caller.id().filter(|own| collection.name.as_str() == USERS && wanted.contains_key(own)) {
+            found.extend(exists_where(conn, collection, &target.schema, &[own], None)?);
+        }
         for (id, paths) in wanted.iter().filter(|(id, _)| !found.contains(id)) {
             for path in paths {
                 let mut here = Problems::at(format!("{path}/{}", field.name));

@@ -12,7 +12,7 @@ use mainstay_crds::schema::{Collection, ID, SYSTEM_FIELDS, Schema, SortKey};
 use mainstay_crds::sql::{ColumnType, Dialect, Sql};
 use uuid::Uuid;
 
-use super::words::{join_rank, push_rank};
+use super::words::{Rank, join_rank, push_rank};
 use super::{
     ALIAS, column_type, from, push_column, push_filter, push_id, push_limit, push_lock, push_one_of, query_ids,
     query_records,
@@ -31,7 +31,7 @@ pub struct Select<'a> {
     /// A bound tree.
     pub filter: Option<Filter>,
     /// Those first that answer the filter's question to the words the best; `sort` decides between equals. Not with `after`.
-    pub relevance: bool,
+    pub relevance: Option<Rank>,
     /// Complete, with the id as last key; empty where at most one record can be found.
     pub sort: Vec<SortKey>,
     /// The values of the sort keys of the record after which the page begins.
@@ -47,7 +47,7 @@ pub struct Select<'a> {
 impl<'a> Select<'a> {
     /// The first `limit` records in no order; the other members are to be set.
     pub fn new(collection: &'a Arc<Collection>, columns: Vec<usize>, limit: u32) -> Self {
-        let (extra, filter, relevance, sort, after) = (Vec::new(), None, false, Vec::new(), None);
+        let (extra, filter, relevance, sort, after) = (Vec::new(), None, None, Vec::new(), None);
         Select { collection, columns, extra, filter, relevance, sort, after, limit, offset: 0, lock: false }
     }
 }
@@ -219,10 +219,10 @@ fn range_sql(
     sql: &mut Sql,
 ) {
     push_select(page.collection, selected, sql);
-    let asked = page.filter.as_ref().filter(|_| page.relevance).and_then(Filter::words);
+    let asked = page.relevance.zip(page.filter.as_ref().and_then(Filter::words));
     let ranked = asked.zip(page.collection.search.as_ref());
-    if let Some((query, search)) = ranked {
-        join_rank(page.collection, search, query, dialect, sql);
+    if let Some(((rank, query), search)) = ranked {
+        join_rank(page.collection, search, query, rank, dialect, sql);
     }
     let mut word = " WHERE ";
     for (key, bound) in page.sort.iter().zip(range) {
@@ -242,8 +242,8 @@ fn range_sql(
         push_filter(filter, page.collection, schema, dialect, sql);
     }
     let mut word = " ORDER BY ";
-    if let Some((query, search)) = ranked {
-        push_rank(search, query, dialect, sql.push(std::mem::replace(&mut word, ", ")));
+    if let Some(((rank, query), search)) = ranked {
+        push_rank(search, query, rank, dialect, sql.push(std::mem::replace(&mut word, ", ")));
     }
     for key in &page.sort {
         sql.push(std::mem::replace(&mut word, ", "));

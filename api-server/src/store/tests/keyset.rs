@@ -89,7 +89,7 @@ async fn walk(
                 columns: vec![ID],
                 extra: keys.iter().map(|key| key.field).collect(),
                 filter: Some(Filter::Test { field: ID, op: Op::Ne, operands: vec![five] }),
-                relevance: false,
+                relevance: None,
                 sort: keys.clone(),
                 after,
                 limit: size,

@@ -1,6 +1,8 @@
 //! What conditions on other records mean: random trees through references and over related records, against the evaluator
 //! of one record, which is asked for each of them in turn.
 
+use std::collections::BTreeMap;
+
 use mainstay_crds::filter::eval::eval;
 use mainstay_crds::filter::{Filter, Op, Operand};
 use mainstay_crds::name::Name;
@@ -20,7 +22,7 @@ const ROWS: u128 = 12;
 const N: usize = 4;
 const REF: usize = 5;
 
-type Record = Vec<Value<'static>>;
+pub(crate) type Record = Vec<Value<'static>>;
 
 fn documents() -> [Document; 2] {
     let fields = |target: &str| {
@@ -30,19 +32,20 @@ fn documents() -> [Document; 2] {
     [document("things", fields("links")), document("links", fields("things"))]
 }
 
-/// Every record of both collections.
-struct World {
-    schema: Arc<Schema>,
-    things: Vec<Record>,
-    links: Vec<Record>,
+/// Every record of every collection, as the evaluator sees them.
+pub(crate) struct World {
+    pub(crate) schema: Arc<Schema>,
+    /// By the name of their collection.
+    pub(crate) records: BTreeMap<String, Vec<Record>>,
 }
 
 impl World {
     fn records(&self, name: &Name) -> &[Record] {
-        if name.as_str() == "things" { &self.things } else { &self.links }
+        self.records.get(name.as_str()).map_or(&[], Vec::as_slice)
     }
 
-    fn holds(&self, filter: &Filter, name: &Name, record: &Record, outer: Option<&Record>) -> Option<bool> {
+    /// Whether a bound tree holds for a record, whatever it asks of others.
+    pub(crate) fn holds(&self, filter: &Filter, name: &Name, record: &Record, outer: Option<&Record>) -> Option<bool> {
         eval(&self.resolved(filter, record, outer), self.schema.get(name.as_str()).unwrap(), record)
     }
 
@@ -143,7 +146,10 @@ async fn other_records_mean_the_same_everywhere() {
     let mut runner = TestRunner::default();
     let mut rows =
         || -> Vec<Record> { (1..=ROWS).map(|id| record(id, row().new_tree(&mut runner).unwrap().current())).collect() };
-    let world = Arc::new(World { schema: Arc::clone(&schema), things: rows(), links: rows() });
+    let world = Arc::new(World {
+        schema: Arc::clone(&schema),
+        records: ["things", "links"].map(|name| (name.to_owned(), rows())).into(),
+    });
     let strategy = tree("things", false, 4);
     let trees: Vec<Filter> = (0..TREES).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect();
     for store in stores {
@@ -151,7 +157,7 @@ async fn other_records_mean_the_same_everywhere() {
         let filled = Arc::clone(&world);
         let fill = write(&store, move |conn| {
             conn.defer_references()?;
-            for (name, records) in [("things", &filled.things), ("links", &filled.links)] {
+            for (name, records) in &filled.records {
                 for record in records {
                     assert!(records::insert(conn, filled.schema.get(name).unwrap(), record)?);
                 }
@@ -170,7 +176,7 @@ async fn other_records_mean_the_same_everywhere() {
                     found.sort_unstable();
                     let holds = |record: &&Record| world.holds(tree, &name, record, None) == Some(wanted);
                     let expected: Vec<Value<'_>> =
-                        world.things.iter().filter(holds).map(|record| record[ID].clone()).collect();
+                        world.records(&name).iter().filter(holds).map(|record| record[ID].clone()).collect();
                     let found: Vec<Value<'_>> = found.into_iter().map(Value::Uuid).collect();
                     assert_eq!(found, expected, "{filter:?} on {dialect:?}");
                 }

@@ -83,7 +83,7 @@ async fn every_kind_comes_back_as_it_went_in() {
                 columns: all.clone(),
                 extra: vec![0, 4],
                 filter: None,
-                relevance: false,
+                relevance: None,
                 sort: vec![mainstay_crds::schema::SortKey { field: 0, descending: false }],
                 after: None,
                 limit: 100,

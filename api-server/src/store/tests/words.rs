@@ -12,7 +12,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
 use super::*;
-use crate::store::records::{Select, count, delete, insert_many, select, update};
+use crate::store::records::{Rank, Select, count, delete, insert_many, select, update};
 
 mod changes;
 
@@ -37,7 +37,7 @@ fn asked(notes: &Collection, q: &str) -> Option<Query> {
 }
 
 /// The ids that a question finds, in their order or the best first.
-fn ids(conn: &mut Conn, schema: &Schema, query: Query, relevance: bool) -> Result<Vec<u128>, Error> {
+fn ids(conn: &mut Conn, schema: &Schema, query: Query, relevance: Option<Rank>) -> Result<Vec<u128>, Error> {
     let notes = schema.get("notes").unwrap();
     let page = Select {
         extra: vec![ID],
@@ -56,7 +56,7 @@ fn ids(conn: &mut Conn, schema: &Schema, query: Query, relevance: bool) -> Resul
 async fn finds(store: &Store, schema: &Arc<Schema>, q: &str) -> Vec<u128> {
     let schema = Arc::clone(schema);
     let query = asked(schema.get("notes").unwrap(), q).unwrap();
-    read(store, move |conn| ids(conn, &schema, query.clone(), false)).await.unwrap()
+    read(store, move |conn| ids(conn, &schema, query.clone(), None)).await.unwrap()
 }
 
 /// Few words, so that texts and questions meet, and what a careless text would break.
@@ -133,7 +133,7 @@ async fn both_databases_find_what_the_words_say() {
             .unwrap();
             let (asks, schema) = (queries.clone(), Arc::clone(&schema));
             let ask = move |conn: &mut Conn| {
-                asks.iter().map(|(_, query)| ids(conn, &schema, query.clone(), false)).collect::<Result<Vec<_>, _>>()
+                asks.iter().map(|(_, query)| ids(conn, &schema, query.clone(), None)).collect::<Result<Vec<_>, _>>()
             };
             let (dialect, mut hits) = (store.dialect(), 0);
             let found = read(store, ask).await.unwrap();
@@ -218,9 +218,11 @@ async fn the_best_come_first() {
         {
             assert!(insert(store, &notes, note(id, &title)).await.unwrap());
         }
-        let (schema, query) = (Arc::clone(&schema), asked(&notes, "rain tree").unwrap());
-        let found = read(store, move |conn| ids(conn, &schema, query.clone(), true)).await.unwrap();
-        assert_eq!(found, [2, 4, 1], "the id decides between equals");
+        for rank in [Rank::All, Rank::One] {
+            let (schema, query) = (Arc::clone(&schema), asked(&notes, "rain tree").unwrap());
+            let found = read(store, move |conn| ids(conn, &schema, query.clone(), Some(rank))).await.unwrap();
+            assert_eq!(found, [2, 4, 1], "the id decides between equals ({rank:?})");
+        }
     }
 }
 

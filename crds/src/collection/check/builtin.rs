@@ -49,6 +49,8 @@ pub fn users() -> Vec<FieldSpec> {
         description: Some(description.to_owned()),
         ..FieldSpec::default()
     };
+    // What a person is granted, nobody grants himself: a rule that lets people change their own record leaves these alone.
+    let for_admin = || Some(vec!["admin".to_owned()]);
     vec![
         FieldSpec {
             required: true,
@@ -60,8 +62,13 @@ pub fn users() -> Vec<FieldSpec> {
         FieldSpec {
             items: Some("text".to_owned()),
             default: Some(json!([])),
+            write_roles: for_admin(),
             ..field("roles", "list", "The user's roles.")
         },
-        FieldSpec { default: Some(json!(false)), ..field("disabled", "boolean", "Whether the user is locked out.") },
+        FieldSpec {
+            default: Some(json!(false)),
+            write_roles: for_admin(),
+            ..field("disabled", "boolean", "Whether the user is locked out.")
+        },
     ]
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
-use super::{Draft, builtin, structure};
+use super::{Draft, builtin, roles, structure};
 use crate::collection::FieldSpec;
 use crate::field::{KINDS, Kind, KindRow};
 use crate::name::{Name, did_you_mean};
@@ -182,8 +182,8 @@ fn one(declared: &Map<String, Json>, name: Option<Name>, tainted: bool, problems
     }
     let spec: FieldSpec = serde_json::from_value(Json::Object(declared)).ok()?;
     contradictions(&spec, problems);
-    for (key, roles) in [("readRoles", &spec.read_roles), ("writeRoles", &spec.write_roles)] {
-        problems.within(key, |problems| self::roles(roles.as_deref().unwrap_or_default(), problems));
+    for (key, given) in [("readRoles", &spec.read_roles), ("writeRoles", &spec.write_roles)] {
+        problems.within(key, |problems| roles::judge(given.as_deref().unwrap_or_default(), problems));
     }
     let before = problems.len();
     let kind = row.and_then(|row| (row.build)(&spec, problems));
@@ -258,21 +258,6 @@ fn contradictions(spec: &FieldSpec, problems: &mut Problems) {
         if broken {
             problems.within(key, |problems| problems.hint("contradiction", message, hint));
         }
-    }
-}
-
-/// Names of roles: letters, digits and `_ . : / -`, at most 64, none twice.
-pub fn roles(roles: &[String], problems: &mut Problems) {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:/-".contains(c);
-    for (position, role) in roles.iter().enumerate() {
-        problems.within(position, |problems| {
-            if role.is_empty() || role.len() > 64 || !role.chars().all(allowed) {
-                let rule = "letters, digits and _ . : / -, at most 64";
-                problems.add("bad_name", format!("`{role}` is not a role: {rule}"));
-            } else if roles.iter().take(position).any(|other| other == role) {
-                problems.hint("duplicate", format!("the role `{role}` is named twice"), "remove one");
-            }
-        });
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 
+mod access;
 mod bounds;
 mod many;
 mod search;

@@ -54,7 +54,7 @@ impl Reader<'_> {
         problems: &mut Problems,
     ) -> Option<Operand> {
         let field = &collection.fields[position];
-        let kind = asked(field, op)?.name();
+        let (column, kind) = (asked(field, op)?.column(), asked(field, op)?.name());
         let compares = matches!(op, Op::Eq | Op::Ne | Op::Gt | Op::Gte | Op::Lt | Op::Lte);
         if let Some(name) = text.strip_prefix("$field.") {
             let of = self.outer.unwrap_or(collection);
@@ -80,7 +80,10 @@ impl Reader<'_> {
                 (Operand::AuthRoles, fits, "is a list of texts, for `in` and `nin`")
             }
             _ => match text.strip_prefix("$auth.claims.").filter(|claim| !claim.is_empty()) {
-                Some(claim) => (Operand::AuthClaim(claim.to_owned()), compares || equals, "is compared, not searched"),
+                Some(claim) => {
+                    let operand = Operand::AuthClaim { name: claim.to_owned(), column };
+                    (operand, compares || equals, "is compared, not searched")
+                }
                 None => {
                     let hint = did_you_mean(text, VARIABLES).unwrap_or_else(|| {
                         format!("there are {}, $auth.claims.<name>, $field.<name>", VARIABLES.join(", "))

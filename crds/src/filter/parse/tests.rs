@@ -120,7 +120,17 @@ fn trees_mean_what_they_say() {
         (json!({ "owner": "$auth.id" }), Place::Rule, "owner eq AuthId"),
         (json!({ "members": { "has": "$auth.id" } }), Place::Rule, "members has AuthId"),
         (json!({ "status": { "in": "$auth.roles" } }), Place::Rule, "status in AuthRoles"),
-        (json!({ "title": "$auth.claims.team" }), Place::Rule, "title eq AuthClaim(\"team\")"),
+        (json!({ "title": "$auth.claims.team" }), Place::Rule, "title eq AuthClaim { name: \"team\", column: Text }"),
+        (
+            json!({ "org": { "in": "$auth.claims.https://a.example/orgs" } }),
+            Place::Rule,
+            "org in AuthClaim { name: \"https://a.example/orgs\", column: Uuid }",
+        ),
+        (
+            json!({ "members": { "has": "$auth.claims.sub" } }),
+            Place::Rule,
+            "members has AuthClaim { name: \"sub\", column: Uuid }",
+        ),
         (json!({ "closes_at": { "gt": "$field.opens_at" } }), Place::Rule, "closes_at gt $opens_at"),
         (json!({ "closes_at": { "gt": "$field.created_at" } }), Place::Check, "closes_at gt $created_at"),
         (json!({ "secret": { "ne": "x" } }), Place::Check, "secret ne \"x\""),

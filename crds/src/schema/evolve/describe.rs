@@ -137,6 +137,6 @@ fn operand(operand: &Operand, field: usize, op: Op, collection: &Collection) -> 
         Operand::Now => Json::from("$now"),
         Operand::AuthId => Json::from("$auth.id"),
         Operand::AuthRoles => Json::from("$auth.roles"),
-        Operand::AuthClaim(claim) => Json::from(format!("$auth.claims.{claim}")),
+        Operand::AuthClaim { name, .. } => Json::from(format!("$auth.claims.{name}")),
     }
 }

@@ -42,7 +42,7 @@ async fn a_deep_page_is_read_from_the_index() {
                 columns: vec![0, 4, 5],
                 extra: vec![],
                 filter: None,
-                relevance: false,
+                relevance: None,
                 sort: sort.clone(),
                 after: Some(after.clone()),
                 limit: 20,
