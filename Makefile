@@ -9,7 +9,7 @@ help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 lint: ## formatting, clippy without a warning, licences and sources of the dependencies, the chart
-	e2e/tools.sh build deny helm
+	e2e/tools.sh build deny helm prometheus
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	$(HOME)/.cache/mainstay/bin/cargo-deny --locked check licenses bans sources

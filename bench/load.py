@@ -1,6 +1,6 @@
 """The two loads that figures compare, wrk on a server and pgbench on its PostgreSQL, and what every table of them says.
 
-Used by measure.py and sizes.py. ROUNDS (3) and DURATION (10, in seconds) may be set. Any answer but a good one ends the benchmark.
+Used by measure.py, sizes.py and traces.py. ROUNDS (3) and DURATION (10, in seconds) may be set. Any answer but a good one ends the benchmark.
 """
 
 import glob

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings the programs that the tests need and this machine lacks: e2e/tools.sh build deny postgres redis iso-codes contract clients wrk images cluster helm kubelab apiserver-next
+# Brings the programs that the tests need and this machine lacks: e2e/tools.sh build deny postgres redis iso-codes contract clients wrk images cluster helm prometheus kubelab apiserver-next
 # Debian packages are installed when we are root; otherwise this says what to install. Pinned tools go to the cache.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -138,6 +138,25 @@ kubernetes() {
   go_tool "$name" "$(cat "e2e/$name"/*.go "e2e/$name"/go.*) $2" \
     build -C "e2e/$name" -trimpath -o "$cache/bin/$name" \
     -ldflags "-s -w -X $version.gitVersion=v1.$2 -X $version.gitMajor=1 -X $version.gitMinor=$minor" .
+}
+
+# promtool alone: the package would start a server.
+prometheus() {
+  [ ! -x "$cache/bin/promtool" ] || return 0
+  if command -v promtool >/dev/null; then
+    ln -sf "$(command -v promtool)" "$cache/bin/promtool"
+    return 0
+  fi
+  if ! command -v apt-get >/dev/null; then
+    echo "missing: promtool. Install Prometheus (Debian: apt-get install prometheus), then run this again." >&2
+    exit 69
+  fi
+  local folder
+  folder=$(mktemp -d)
+  (cd "$folder" && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } >&2 \
+    && dpkg -x prometheus_*.deb .)
+  mv "$folder/usr/bin/promtool" "$cache/bin/promtool"
+  rm -rf "$folder"
 }
 
 helm() {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::web::Bytes;
 use arc_swap::{ArcSwap, ArcSwapOption};
+use serde_json::Value as Json;
 
 use crate::client_address::Proxies;
 use crate::limit::Limiter;
@@ -12,7 +13,7 @@ use crate::service::Service;
 use crate::service::keys::Keys;
 use crate::service::signing::PublicKeys;
 use crate::store::{Error, Store};
-use crate::telemetry::Metrics;
+use crate::telemetry::{LogLevel, Metrics, Tracing};
 
 /// How long readiness waits for the database.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -27,6 +28,8 @@ pub struct App {
     pub signing: PublicKeys,
     /// Counters and histograms.
     pub metrics: Metrics,
+    /// Where traces of requests are made; none where they go nowhere.
+    pub tracing: Option<Tracing>,
     /// Whether to send traffic here.
     pub readiness: Readiness,
     /// Which server this is, and what it serves.
@@ -37,6 +40,8 @@ pub struct App {
     pub limiter: Limiter,
     /// Who is believed about clients' addresses.
     pub proxies: Proxies,
+    /// For people who look into the process.
+    pub debug: Debug,
     /// The OpenAPI document, as served; replaced with the schema.
     pub openapi: ArcSwap<Bytes>,
 }
@@ -50,7 +55,9 @@ impl App {
             service,
             keys: Keys::default(),
             signing: PublicKeys::default(),
-            metrics: Metrics::new("tests").expect("metrics"),
+            metrics: Metrics::new("tests", Vec::new()).expect("metrics"),
+            tracing: None,
+            debug: Debug { settings: Json::Null, log: LogLevel::for_tests() },
             readiness: Readiness::default(),
             identity: Identity::new("tests".to_owned()),
             limits: Limits { body: 1 << 20, url: 1 << 13, patience: second, grace: second, cors_origins: Vec::new() },
@@ -59,6 +66,14 @@ impl App {
             openapi: ArcSwap::default(),
         }
     }
+}
+
+/// What the process runs with, for people who look into it.
+pub struct Debug {
+    /// Every setting by its path, with its value and its origin; secrets are masked.
+    pub settings: Json,
+    /// What is logged.
+    pub log: LogLevel,
 }
 
 /// What a request may cost.

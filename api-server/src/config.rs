@@ -13,7 +13,7 @@ use std::time::Duration;
 use mainstay_crds::Problem;
 use mainstay_crds::backend::check_backend;
 use mainstay_crds::name::did_you_mean;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::client_address::Proxies;
 use crate::documents::{Document, Finding};
@@ -23,6 +23,7 @@ mod credentials;
 mod limits;
 mod parameter;
 pub mod table;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ pub use credentials::{AdminKeys, ApiKeys, JwtKeys};
 pub use limits::{RateLimits, RedisUrl};
 pub use parameter::{LogFilter, LogFormat, Migrate, Parameter, Raw, SchemaName, Size};
 use table::{Default, Row, TABLE};
+pub use telemetry::{OtlpEndpoint, Ratio, Telemetry};
 
 /// Everything that can be set. Durations, sizes and addresses are checked; relations between them too.
 #[derive(Clone, Debug)]
@@ -70,6 +72,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Origins that browsers may call from.
     pub cors_allowed_origins: Vec<String>,
+    /// Where traces go, and which.
+    pub telemetry: Telemetry,
     /// How many requests clients may make.
     pub rate_limits: RateLimits,
     /// Who is believed about clients' addresses.
@@ -187,6 +191,14 @@ impl Resolved {
     pub fn rows(&self) -> impl Iterator<Item = (&'static Row, String, Origin)> + '_ {
         let mut settings = self.settings.clone();
         TABLE.iter().zip(&self.origins).map(move |(row, origin)| (row, (row.place)(&mut settings).show(), *origin))
+    }
+
+    /// The same as one object, by the settings' paths.
+    pub fn to_json(&self) -> Json {
+        let member = |(row, value, origin): (&Row, String, Origin)| {
+            (row.path.to_owned(), json!({ "value": value, "origin": origin.as_str() }))
+        };
+        Json::Object(self.rows().map(member).collect())
     }
 }
 

@@ -16,12 +16,14 @@ use crate::app::App;
 use error::Failure;
 
 mod accept;
+mod account;
 mod batch;
 mod body;
 mod bulk;
 mod caller;
 pub mod clock;
 mod conditions;
+mod debug;
 pub mod docs;
 mod envelope;
 pub mod error;
@@ -100,6 +102,14 @@ fn public(config: &mut ServiceConfig) {
 fn admin(config: &mut ServiceConfig) {
     config
         .service(path("/metrics", "GET, HEAD").route(get().to(system::metrics)).route(head().to(system::metrics)))
+        .service(path("/debug/config", "GET, HEAD").route(get().to(debug::config)).route(head().to(debug::config)))
+        .service(path("/debug/schema", "GET, HEAD").route(get().to(debug::schema)).route(head().to(debug::schema)))
+        .service(
+            path("/debug/log-level", "GET, HEAD, PUT")
+                .route(get().to(debug::log_level))
+                .route(head().to(debug::log_level))
+                .route(put().to(debug::set_log_level)),
+        )
         .service(path("/instance", "GET, HEAD").route(get().to(system::instance)).route(head().to(system::instance)))
         .service(path("/health", "GET, HEAD").route(get().to(system::health)).route(head().to(system::health)))
         .service(path("/health/ready", "GET, HEAD").route(get().to(system::ready)).route(head().to(system::ready)));
@@ -154,6 +164,7 @@ pub fn start(app: Data<App>, listeners: Listeners) -> std::io::Result<(Server, S
     let mut side = HttpServer::new(move || {
         actix_web::App::new()
             .app_data(app.clone())
+            .wrap(from_fn(debug::guard))
             .wrap(from_fn(middleware::observe))
             .configure(admin)
             .default_service(route().to(middleware::unknown_path))

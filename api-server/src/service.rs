@@ -2,6 +2,7 @@
 //!
 //! Called by the transports, which only translate. Knows the store and the schema; never HTTP, never SQL.
 
+use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -15,6 +16,7 @@ use crate::query::page;
 use crate::store::{Abort, Conn, Store};
 
 pub mod access;
+mod applied;
 pub mod error;
 pub mod idempotency;
 pub mod keys;
@@ -93,6 +95,16 @@ impl Caller {
         }
     }
 
+    /// One word for figures.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Caller::Anonymous => "anonymous",
+            Caller::Machine(_) => "machine",
+            Caller::User(_) => "user",
+            Caller::Admin => "admin",
+        }
+    }
+
     fn roles(&self) -> Option<&[String]> {
         match self {
             Caller::Anonymous | Caller::Admin => None,
@@ -105,6 +117,17 @@ impl Caller {
         match self {
             Caller::User(user) => Some(&user.claims),
             Caller::Anonymous | Caller::Machine(_) | Caller::Admin => None,
+        }
+    }
+}
+
+/// For log lines: who it is, and nothing that could be presented as a credential.
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Caller::Anonymous | Caller::Admin => f.write_str(self.kind()),
+            Caller::User(user) => write!(f, "user:{}", user.id),
+            Caller::Machine(machine) => write!(f, "machine:{}", machine.name),
         }
     }
 }

@@ -15,12 +15,14 @@ mod connect;
 mod decode;
 mod encode;
 pub mod error;
+mod figures;
 pub mod idempotency;
 pub mod keys;
 pub mod loader;
 mod pool;
 pub mod records;
 pub mod schema;
+mod span;
 mod statement;
 mod transaction;
 pub mod url;
@@ -33,6 +35,7 @@ pub use pool::PoolStatus;
 pub use url::DatabaseUrl;
 
 use connect::{Address, SqliteFile};
+use figures::Figures;
 use pool::Pool;
 use statement::Admission;
 use transaction::{attempt, autocommit, retry, transaction};
@@ -113,21 +116,22 @@ pub struct Store {
     writer: Arc<Pool>,
     /// Of SQLite.
     file: Option<Arc<SqliteFile>>,
+    figures: Figures,
 }
 
 impl Store {
     /// Prepares the pools. PostgreSQL is not asked for yet, for it may be away; a SQLite file is locked to this process.
     pub fn open(url: &DatabaseUrl, options: PoolOptions) -> Result<Store, Error> {
-        let admission = Arc::new(Admission::default());
+        let (admission, figures) = (Arc::new(Admission::default()), Figures::new()?);
         let file = match url {
             DatabaseUrl::Sqlite(path) => SqliteFile::at(path.clone()),
             DatabaseUrl::SqliteTemporary => SqliteFile::temporary()?,
             DatabaseUrl::Postgres(url) => {
                 let (address, settings) = (Address::new(url.clone(), options.url_file.clone()), options.clone());
                 let open: pool::Open = Box::new(move || address.connect(&settings, &admission));
-                let pool = Arc::new(Pool::new(open, &options)?);
+                let pool = Arc::new(Pool::new(open, &options, figures.waits("main"))?);
                 let readers = Arc::clone(&pool);
-                return Ok(Store { dialect: Dialect::Postgres, readers, writer: pool, file: None });
+                return Ok(Store { dialect: Dialect::Postgres, readers, writer: pool, file: None, figures });
             }
         };
         file.own()?;
@@ -137,10 +141,11 @@ impl Store {
             let open: pool::Open = Box::new(move || connect::sqlite(&file, writer, &admission));
             // Nothing closes a file's connections from outside: they may live for ever.
             let options = PoolOptions { size, lifetime: Duration::MAX, ..options.clone() };
-            Pool::new(open, &options).map(Arc::new)
+            let waits = figures.waits(if writer { "writer" } else { "readers" });
+            Pool::new(open, &options, waits).map(Arc::new)
         };
         let (readers, writer) = (pool(false, options.size)?, pool(true, 1)?);
-        Ok(Store { dialect: Dialect::Sqlite, readers, writer, file: Some(file) })
+        Ok(Store { dialect: Dialect::Sqlite, readers, writer, file: Some(file), figures })
     }
 
     /// Says to other processes who holds a SQLite file: the address of this server.
@@ -162,11 +167,12 @@ impl Store {
         E: Send + 'static,
         F: Fn(&mut Conn) -> Result<T, Abort<E>> + Send + Sync + 'static,
     {
-        match attempt(&self.readers, &Arc::new(body)).await {
+        let done = match attempt(&self.readers, &Arc::new(body), &self.figures).await {
             // A read has no outcome to be unknown: it took too long.
             Err(Abort::Store(Error::OutcomeUnknown)) => Err(Abort::Store(Error::Timeout)),
             done => done,
-        }
+        };
+        self.figures.note(done)
     }
 
     /// Runs a body in one transaction: all of it happens, or nothing. It is run again, as a whole, when it met another
@@ -178,13 +184,13 @@ impl Store {
         F: Fn(&mut Conn) -> Result<T, Abort<E>> + Send + Sync + 'static,
     {
         let work = Arc::new(move |conn: &mut Conn| transaction(conn, &body));
-        retry(|| attempt(&self.writer, &work)).await
+        self.figures.note(retry(|| attempt(&self.writer, &work, &self.figures), &self.figures).await)
     }
 
     /// Runs one statement that is its own transaction: one round trip. The number of rows that it changed.
     pub async fn write_one(&self, sql: Sql) -> Result<usize, Error> {
-        let done = retry(|| async { autocommit(&self.writer, &sql).await.map_err(Abort::<Infallible>::from) });
-        done.await.map_err(Abort::into_store)
+        let once = || async { autocommit(&self.writer, &sql, &self.figures).await.map_err(Abort::<Infallible>::from) };
+        self.figures.note(retry(once, &self.figures).await).map_err(Abort::into_store)
     }
 
     /// Runs a body on a connection of its own, outside a transaction; its settings and locks end with it. For migrations.
@@ -199,6 +205,11 @@ impl Store {
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), Error> {
         self.read(|conn| Ok(conn.batch("SELECT 1")?)).await.map_err(Abort::<Infallible>::into_store)
+    }
+
+    /// What it counts, for the registry of the process.
+    pub fn collectors(&self) -> Vec<Box<dyn prometheus::core::Collector>> {
+        self.figures.collectors()
     }
 
     /// Figures of the pools.

@@ -203,6 +203,17 @@ pub fn origin(schema: &mut Schema) {
     matching(256, "^([*]|https?://[^/?# @]+)$", message)(schema);
 }
 
+/// The URL of a server, or of a folder on it.
+pub fn base_url(schema: &mut Schema) {
+    let message = "this is no base URL: write it as http://host:4318, without user, query and fragment";
+    matching(512, "^https?://[^/?# @]+(/[^?# @]*)?$", message)(schema);
+}
+
+/// A part of all, as text: numbers with a point are read differently by different programs.
+pub fn ratio(schema: &mut Schema) {
+    matching(12, "^(0([.][0-9]+)?|1([.]0+)?)$", "this is no part of all: write it from 0 to 1, such as 0.01")(schema);
+}
+
 /// A role of a caller.
 pub fn role(schema: &mut Schema) {
     let message = "this is no role: write at most 64 letters, digits and _ . : / -";

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Holds charts/mainstay against what can be told without a cluster; `make lint` calls it.
-#   e2e/chart/lint.sh          lints it with every file of ci/, compares what it renders with e2e/chart/golden, and
-#                              proves that values.schema.json refuses each line of e2e/chart/refused
+#   e2e/chart/lint.sh          lints it with every file of ci/, compares what it renders with e2e/chart/golden, proves
+#                              that values.schema.json refuses each line of e2e/chart/refused, and tries the alerts
 #   e2e/chart/lint.sh write    writes e2e/chart/golden; `make generate` calls it
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 helm=$HOME/.cache/mainstay/bin/helm
+promtool=$HOME/.cache/mainstay/bin/promtool
 chart=charts/mainstay
 golden=e2e/chart/golden
 failed=0
@@ -35,4 +36,11 @@ while read -r set; do
     failed=1
   fi
 done < <(grep -v '^#' e2e/chart/refused)
+# The alerts, as Prometheus reads them, and on figures of which it is known what shall fire.
+rules=$(mktemp -d)
+trap 'rm -rf "$rules"' EXIT
+sed 's/OPERATOR/namespace="mainstay-system", service="mainstay-operator"/' "$chart/files/alerts.yaml" >"$rules/alerts.yaml"
+cp e2e/chart/alerts.test.yaml "$rules"
+"$promtool" check rules "$rules/alerts.yaml" >"$rules/said" 2>&1 || { cat "$rules/said" >&2; failed=1; }
+"$promtool" test rules "$rules/alerts.test.yaml" >"$rules/said" 2>&1 || { cat "$rules/said" >&2; failed=1; }
 exit $failed

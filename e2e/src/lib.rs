@@ -6,6 +6,7 @@
 
 pub mod api_server;
 pub mod cluster;
+pub mod collector;
 pub mod cutter;
 pub mod database;
 pub mod gate;

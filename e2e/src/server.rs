@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
@@ -16,6 +16,9 @@ use crate::http::Caller;
 
 /// The admin key of every server that the tests start.
 pub const ADMIN_KEY: &str = "an-admin-key-that-only-the-tests-know";
+/// What is part of every secret that a test plants, in a password, a key, a body or a URL. The output of no server may hold
+/// it, nor [`ADMIN_KEY`]: [`Server`] looks when it is dropped.
+pub const SECRET: &str = "planted-secret";
 /// How long a server may take to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -23,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Server {
     child: Child,
     log: Log,
+    readers: Vec<JoinHandle<()>>,
     /// Where the API is, such as `http://127.0.0.1:41234`.
     pub url: String,
     /// Where the metrics are.
@@ -67,15 +71,17 @@ impl Server {
         let mut child = command.spawn().expect("the server starts");
         let log = Log::default();
         let (found, addresses) = channel();
-        watch(child.stdout.take().expect("a pipe"), log.clone(), found.clone());
-        watch(child.stderr.take().expect("a pipe"), log.clone(), found);
+        let readers = vec![
+            watch(child.stdout.take().expect("a pipe"), log.clone(), found.clone()),
+            watch(child.stderr.take().expect("a pipe"), log.clone(), found),
+        ];
         let Ok(Addresses { api, admin }) = addresses.recv_timeout(PATIENCE) else {
             drop(child.kill());
             panic!("the server never said where it listens:\n{}", log.lock().unwrap());
         };
         let (url, admin_url) = (format!("http://{api}"), format!("http://{admin}"));
         let (admin, anonymous) = (Caller::new(&url, Some(ADMIN_KEY)), Caller::new(&url, None));
-        Server { child, log, url, admin_url, admin, anonymous }
+        Server { child, log, readers, url, admin_url, admin, anonymous }
     }
 
     /// Returns once it says that it is ready.
@@ -133,10 +139,23 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.child.kill()); // fails only when it has ended
         drop(self.child.wait());
-        if thread::panicking() {
-            eprint_tail(&self.log());
+        // What it wrote last is still on its way. A program that it started may keep the pipe open for ever.
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while !self.readers.iter().all(JoinHandle::is_finished) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
+        match thread::panicking() {
+            true => eprint_tail(&self.log()),
+            false => assert_no_secret(&self.log()),
         }
     }
+}
+
+/// Fails when a program has printed what nobody but its owner may know.
+pub fn assert_no_secret(output: &str) {
+    let telling = |line: &&str| line.contains(ADMIN_KEY) || line.contains(SECRET);
+    let lines: Vec<&str> = output.lines().filter(telling).collect();
+    assert!(lines.is_empty(), "a secret was printed:\n{}", lines.join("\n"));
 }
 
 /// Shows the end of a log beside the failure that it belongs to.
@@ -147,7 +166,7 @@ fn eprint_tail(log: &str) {
 }
 
 /// Collects what a pipe says, and reports the addresses when they come.
-fn watch(pipe: impl Read + Send + 'static, log: Log, found: Sender<Addresses>) {
+fn watch(pipe: impl Read + Send + 'static, log: Log, found: Sender<Addresses>) -> JoinHandle<()> {
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             if let Some(addresses) = addresses(&line) {
@@ -157,7 +176,7 @@ fn watch(pipe: impl Read + Send + 'static, log: Log, found: Sender<Addresses>) {
             log.push_str(&line);
             log.push('\n');
         }
-    });
+    })
 }
 
 /// The addresses of the log line `listening`.
@@ -203,6 +222,14 @@ pub fn binary() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_are_seen() {
+        assert_no_secret("listening\n");
+        for told in [ADMIN_KEY, "postgres://ann:planted-secret-1@host/db"] {
+            assert!(std::panic::catch_unwind(|| assert_no_secret(&format!("a\nb {told} c\n"))).is_err(), "{told}");
+        }
+    }
 
     #[test]
     fn addresses_come_from_the_listening_line_alone() {

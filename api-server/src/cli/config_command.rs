@@ -5,8 +5,6 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use serde_json::{Map, json};
-
 use super::{Environment, Failure, Output, ServerFlags, settings};
 use crate::config::table::{Row, TABLE};
 use crate::documents;
@@ -33,10 +31,7 @@ impl Config {
         let resolved = settings(&self.flags.0, environment, documents.as_ref())?;
         let mut out = io::stdout().lock();
         if self.output == Output::Json {
-            let members = resolved.rows().map(|(row, value, origin)| {
-                (row.path.to_owned(), json!({ "value": value, "origin": origin.as_str() }))
-            });
-            writeln!(out, "{}", serde_json::Value::Object(members.collect::<Map<_, _>>()))?;
+            writeln!(out, "{}", resolved.to_json())?;
             return Ok(());
         }
         let name = |row: &Row| match row.file_only {

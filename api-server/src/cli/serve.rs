@@ -15,8 +15,8 @@ use mainstay_crds::schema::Schema;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Environment, Exit, Failure, Paths, Reason, ServerFlags, migrate, settings};
-use crate::app::{App, Identity, Limits, Readiness};
-use crate::config::Settings;
+use crate::app::{App, Debug, Identity, Limits, Readiness};
+use crate::config::{Settings, Telemetry};
 use crate::http::{self, Listeners};
 use crate::limit::Limiter;
 use crate::limit::shared::Shared;
@@ -26,7 +26,8 @@ use crate::service::keys::{Keys, hash};
 use crate::service::signing::PublicKeys;
 use crate::store::schema::Refusal;
 use crate::store::{DatabaseUrl, PoolOptions, Store};
-use crate::telemetry::{self, Metrics};
+use crate::telemetry::trace::Target;
+use crate::telemetry::{self, Metrics, Tracing};
 use crate::{openapi, store};
 
 mod admin_key;
@@ -41,6 +42,9 @@ mod watch;
 use prepare::{Database, State};
 use reload::Watch;
 use screen::Screen;
+
+/// How long an ending server waits for its collector.
+const LAST_TRACES: Duration = Duration::from_secs(2);
 
 /// The arguments.
 #[derive(clap::Args)]
@@ -59,9 +63,11 @@ impl Serve {
         let mut watch = self.watch.then(|| Watch::new(self.paths.clone())).transpose()?;
         let documents = self.paths.load()?;
         watch.iter_mut().for_each(|watch| watch.started_with(&documents));
-        let settings = settings(&self.flags.0, environment, Some(&documents))?.settings;
+        let resolved = settings(&self.flags.0, environment, Some(&documents))?;
+        let (shown, settings) = (resolved.to_json(), resolved.settings);
         let declared = documents.schema()?;
-        telemetry::init(settings.log_format, &settings.log_level).map_err(|error| Failure::new(Exit::Bug, error))?;
+        let log = telemetry::init(settings.log_format, &settings.log_level);
+        let debug = Debug { settings: shown, log: log.map_err(|error| Failure::new(Exit::Bug, error))? };
         if matches!(settings.database.url, DatabaseUrl::Postgres(_)) && !settings.admin_key.is_given() {
             return Err(Failure::new(
                 Exit::Settings,
@@ -73,7 +79,7 @@ impl Serve {
         let admin = bind("admin-listen", settings.admin_listen)?;
         let start = Start { settings, declared, paths: self.paths, terminal: environment.terminal };
         let system = System::new();
-        let done = system.block_on(start.run(public, admin, watch));
+        let done = system.block_on(start.run(public, admin, watch, debug));
         // To drop it is to wait for statements that nobody waits for any more.
         std::mem::forget(system);
         done
@@ -94,6 +100,7 @@ impl Start {
         public: (TcpListener, SocketAddr),
         admin: (TcpListener, SocketAddr),
         watch: Option<Watch>,
+        debug: Debug,
     ) -> Result<(), Failure> {
         let mut signals = Signals::new()?;
         let (public, public_address) = public;
@@ -104,7 +111,7 @@ impl Start {
             Some(url) => open(url, "database.directUrl", &self.settings)?,
             None => store.clone(),
         };
-        let app = Data::new(self.app(store)?);
+        let app = Data::new(self.app(store, debug)?);
         let database = Database { store: direct, start: self.start(&app) };
         let state = tokio::select! {
             state = database.prepare() => state?,
@@ -156,11 +163,12 @@ impl Start {
             arguments: self.paths.as_arguments(),
             claim: migrate::claim(&self.settings),
             instance: app.identity.instance.clone(),
+            figures: app.metrics.server.clone(),
         }
     }
 
     /// The shared state, not ready yet.
-    fn app(&self, store: Store) -> Result<App, Failure> {
+    fn app(&self, store: Store, debug: Debug) -> Result<App, Failure> {
         let Settings { limits, timeouts, shutdown_grace, cors_allowed_origins, .. } = &self.settings;
         let Settings { admin_key, api_keys, jwt_keys, rate_limits, proxies, redis_url, .. } = &self.settings;
         let page = page::Limits { default: limits.page_default, max: limits.page_max };
@@ -176,13 +184,18 @@ impl Start {
         // Servers of one owner share their counts, as they share a database.
         let owner = self.settings.owner.as_deref().unwrap_or("mainstay");
         let shared = redis_url.0.clone().map(|url| Shared::new(url, owner, self.settings.redis_timeout));
+        let metrics = Metrics::new(database, store.collectors());
+        let metrics = metrics.map_err(|error| Failure::new(Exit::Bug, error.to_string()))?;
+        let identity = Identity::new(self.settings.instance.clone().unwrap_or_else(heartbeat::name));
+        let tracing = tracing(&self.settings.telemetry, &identity, &metrics)?;
         Ok(App {
             service: Service::new(store, self.declared.clone(), page, limits.depth),
             keys,
             signing,
-            metrics: Metrics::new(database).map_err(|error| Failure::new(Exit::Bug, error.to_string()))?,
+            metrics,
+            tracing,
             readiness: Readiness::default(),
-            identity: Identity::new(self.settings.instance.clone().unwrap_or_else(heartbeat::name)),
+            identity,
             limits: Limits {
                 body: limits.body.0,
                 url: limits.url.0,
@@ -192,6 +205,7 @@ impl Start {
             },
             limiter: Limiter::new(rate_limits.0.clone(), shared),
             proxies: proxies.clone(),
+            debug,
             openapi: published(&self.declared, page)?.into(),
         })
     }
@@ -304,8 +318,21 @@ async fn until_the_end(
     };
     if done.is_ok() {
         tokio::join!(heartbeat::leave(app), used_keys::leave(app));
+        if let Some(tracing) = &app.tracing {
+            tracing.flush(LAST_TRACES.min(app.limits.grace)).await;
+        }
     }
     done
+}
+
+/// Begins to export traces, where an endpoint is set.
+fn tracing(settings: &Telemetry, identity: &Identity, metrics: &Metrics) -> Result<Option<Tracing>, Failure> {
+    let Telemetry { otlp_endpoint, sample_ratio } = settings;
+    let Some(endpoint) = &otlp_endpoint.0 else { return Ok(None) };
+    let figures = metrics.server.spans();
+    let target = Target { endpoint, ratio: sample_ratio.0, instance: &identity.instance, figures };
+    let started = Tracing::start(target);
+    started.map(Some).map_err(|error| Failure::new(Exit::Settings, format!("--telemetry-otlp-endpoint: {error}")))
 }
 
 /// Keeps a way to Redis, where there is one.

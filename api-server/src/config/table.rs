@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::parameter::Parameter;
 use super::{
     AdminKeys, ApiKeys, Database, JwtKeys, Limits, LogFilter, LogFormat, Migrate, RateLimits, RedisUrl, SchemaName,
-    Settings, Size, Timeouts,
+    Settings, Size, Telemetry, Timeouts,
 };
 use crate::client_address::Proxies;
 use crate::store::DatabaseUrl;
@@ -249,6 +249,12 @@ pub const TABLE: &[Row] = &[
         "Origins that browsers may call from, such as https://app.example.com; * is all",
         |s| &mut s.cors_allowed_origins,
     ),
+    row("telemetry.otlpEndpoint", "", "URL", "Where traces go by OTLP over HTTP, such as http://collector:4318", |s| {
+        &mut s.telemetry.otlp_endpoint
+    }),
+    row("telemetry.sampleRatio", "1", "RATIO", "The part of the requests whose traces are kept, such as 0.01", |s| {
+        &mut s.telemetry.sample_ratio
+    }),
     row(
         "rateLimits",
         "",
@@ -310,6 +316,7 @@ impl Settings {
             timeouts: Timeouts { request: Duration::ZERO, lock: Duration::ZERO, client: Duration::ZERO },
             limits: Limits { body: Size(0), url: Size(0), depth: 0, page_default: 0, page_max: 0 },
             cors_allowed_origins: Vec::new(),
+            telemetry: Telemetry::default(),
             rate_limits: RateLimits::default(),
             proxies: Proxies::default(),
             redis_url: RedisUrl::default(),

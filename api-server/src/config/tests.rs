@@ -285,3 +285,34 @@ fn leaves(root: &Json, schema: &Json, path: &str, paths: &mut Vec<String>) {
         }
     }
 }
+
+#[test]
+fn traces_go_to_a_base_url_in_a_part_of_all() {
+    for url in ["http://collector:4318", "https://otel.example.com/tenant/1/", "http://[::1]:4318", ""] {
+        let resolved = resolve(&flags(&[("telemetry.otlpEndpoint", url)]), &environment(&[]), None).unwrap();
+        assert_eq!(resolved.settings.telemetry.otlp_endpoint.show(), url);
+    }
+    for url in
+        ["collector:4318", "http://", "http:///x", "http://ann:secret@host", "http://host?token=secret", "http://a b"]
+    {
+        let found = problems(&[("telemetry.otlpEndpoint", url)], &[], None);
+        assert_eq!(found.len(), 1, "{url}");
+        assert!(found[0].contains("not the base URL of a collector") && !found[0].contains("secret"), "{found:?}");
+    }
+    for (text, ratio) in [
+        ("0", Some(0.0)),
+        ("1", Some(1.0)),
+        ("0.01", Some(0.01)),
+        ("1.5", None),
+        ("-1", None),
+        ("1e-3", None),
+        ("NaN", None),
+        ("", None),
+    ] {
+        let resolved = resolve(&flags(&[("telemetry.sampleRatio", text)]), &environment(&[]), None);
+        assert_eq!(resolved.ok().map(|resolved| resolved.settings.telemetry.sample_ratio.0), ratio, "{text}");
+    }
+    let document = backend("{ telemetry: { otlpEndpoint: \"http://c:4318\", sampleRatio: \"0.5\" } }");
+    let telemetry = resolve(&flags(&[]), &environment(&[]), Some(&document)).unwrap().settings.telemetry;
+    assert_eq!((telemetry.otlp_endpoint.show().as_str(), telemetry.sample_ratio.0), ("http://c:4318", 0.5));
+}

@@ -1,68 +1,97 @@
-//! Who calls: `X-API-Key` or `Authorization: Bearer` (RFC 6750) as an extractor of [`Ctx`].
+//! Who calls: `X-API-Key` or `Authorization: Bearer` (RFC 6750), found out once for each request of the API, and handed to its
+//! handler as an extractor of [`Ctx`].
 //!
-//! A credential that is wrong is 401 even where anyone may read. Rate limits look it up before the handler does, and leave
-//! what they found.
+//! Asked by [`super::limit`], before a body is read. A credential that is wrong is 401 even where anyone may read.
 
+use std::future::{Ready, ready};
+
+use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
-use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web};
-use futures_util::future::{Either, LocalBoxFuture, Ready, ready};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::error::Failure;
 use super::{clock, idempotency};
 use crate::app::App;
 use crate::service::{Caller, Code, Ctx, Error};
 
+/// What a handler may know of its request, or why it may not be called; left among the request's extensions.
+pub type Known = Result<Ctx, Error>;
+
 impl FromRequest for Ctx {
     type Error = Failure;
-    type Future = Either<Ready<Result<Ctx, Failure>>, LocalBoxFuture<'static, Result<Ctx, Failure>>>;
+    type Future = Ready<Result<Ctx, Failure>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        // Tests make callers of their own, who come with their time.
-        #[cfg(test)]
-        if let Some(ctx) = request.extensions().get::<Ctx>() {
-            let made = idempotency::refuse_elsewhere(request).map(|()| ctx.clone());
-            return Either::Left(ready(made.map_err(Failure::from)));
-        }
-        let now = clock::now();
-        let found = request.extensions_mut().remove::<Known>();
-        if let Some(found) = found {
-            return Either::Left(ready(context(request, found, now)));
-        }
-        let request = request.clone();
-        Either::Right(Box::pin(async move {
-            let found = match request.app_data::<web::Data<App>>() {
-                Some(app) => known(app, request.headers(), now).await,
-                None => Err(Error::bug("the application state is missing")),
-            };
-            context(&request, found, now)
-        }))
+        let known = request.extensions_mut().remove::<Known>();
+        let known = known.unwrap_or_else(|| Err(Error::bug("nobody asked who calls")));
+        ready(known.and_then(|ctx| idempotency::refuse_elsewhere(request).map(|()| ctx)).map_err(Failure::from))
     }
 }
 
-fn context(request: &HttpRequest, found: Known, now: i64) -> Result<Ctx, Failure> {
-    let caller = found.and_then(|caller| idempotency::refuse_elsewhere(request).map(|()| caller));
-    caller.map(|caller| Ctx { caller, now, once: None }).map_err(Failure::from)
+/// Who called, as the log line and the figures tell it; left among the request's extensions.
+#[derive(Clone)]
+pub enum Who {
+    /// Somebody, or an anonymous caller.
+    Caller(Caller),
+    /// What is wrong with the credential, in a word.
+    Wrong(&'static str),
 }
 
-/// Whom the credential of a request stands for.
-pub type Known = Result<Caller, Error>;
+/// What is wrong with a credential.
+#[derive(Debug)]
+pub enum Wrong {
+    /// Nobody has this one.
+    Unknown,
+    /// There is more than one.
+    Several,
+    /// It could not be found out.
+    Failed(Error),
+}
+
+impl Wrong {
+    fn word(&self) -> &'static str {
+        match self {
+            Wrong::Unknown => "unknown",
+            Wrong::Several => "several",
+            Wrong::Failed(_) => "failed",
+        }
+    }
+}
+
+impl From<Wrong> for Error {
+    fn from(wrong: Wrong) -> Self {
+        let message = match wrong {
+            Wrong::Unknown => "the credential is not known; send a valid one, or none",
+            Wrong::Several => "send one credential, not several",
+            Wrong::Failed(error) => return error,
+        };
+        Error::new(Code::Unauthenticated, message)
+    }
+}
+
+/// Finds out whom the credential of a request stands for, leaves it for the handler and for the log, and answers it.
+pub async fn identify(app: &App, request: &ServiceRequest) -> Option<Caller> {
+    let now = clock::now();
+    let found = find(app, request.headers(), now).await;
+    let caller = found.as_ref().ok().cloned();
+    let who = found.as_ref().map_or_else(|wrong| Who::Wrong(wrong.word()), |caller| Who::Caller(caller.clone()));
+    let known = found.map(|caller| Ctx { caller, now, once: None }).map_err(Error::from);
+    let mut extensions = request.extensions_mut();
+    extensions.insert(who);
+    extensions.insert::<Known>(known);
+    caller
+}
 
 /// Whom the credential stands for at this moment; without one, an anonymous caller.
-///
-/// Errors: 401 for one that nobody has, and for several; 503 when that cannot be told.
-pub async fn known(app: &App, headers: &HeaderMap, now: i64) -> Known {
+pub async fn find(app: &App, headers: &HeaderMap, now: i64) -> Result<Caller, Wrong> {
     let mut sent = headers.get_all("x-api-key").map(|value| value.to_str().ok()).chain(bearers(headers));
     let (first, second) = (sent.next(), sent.next());
     let Some(first) = first else { return Ok(Caller::Anonymous) };
     if second.is_some() {
-        return Err(Error::new(Code::Unauthenticated, "send one credential, not several"));
+        return Err(Wrong::Several);
     }
-    let caller = match first {
-        Some(key) => app.keys.caller(&app.service.store, key, now).await?,
-        None => None,
-    };
-    let message = "the credential is not known; send a valid one, or none";
-    caller.ok_or_else(|| Error::new(Code::Unauthenticated, message))
+    let key = first.ok_or(Wrong::Unknown)?;
+    app.keys.caller(&app.service.store, key, now).await.map_err(Wrong::Failed)?.ok_or(Wrong::Unknown)
 }
 
 /// Each credential of `Authorization`; `None` for one that is of no known form.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use actix_web::http::Method;
-use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH};
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::service::idempotency::Once;
@@ -58,6 +58,12 @@ pub fn once(ctx: Ctx, request: &HttpRequest, body: &[u8]) -> Result<Ctx, Error> 
     ];
     let once = Once::new(&ctx.caller, &String::from_utf8_lossy(key.as_bytes()), &parts)?;
     Ok(Ctx { once: Some(Arc::new(once)), ..ctx })
+}
+
+/// Whether a write with a key was answered as before; `None` of a request without one.
+pub fn outcome(request: &HttpRequest, answer: &HeaderMap) -> Option<bool> {
+    let replayed = answer.contains_key(REPLAYED);
+    (replayed || request.headers().contains_key(KEY)).then_some(replayed)
 }
 
 /// Marks an answer that was given before.

@@ -12,8 +12,7 @@ use actix_web::middleware::Next;
 use actix_web::{HttpMessage, ResponseError, web};
 use mainstay_crds::rate_limit::RouteClass;
 
-use super::caller::{self, Known};
-use super::clock;
+use super::caller;
 use super::error::Failure;
 use crate::app::App;
 use crate::limit::policy::class;
@@ -37,15 +36,11 @@ pub async fn limit<B: MessageBody + 'static>(
     let counted = app.zip(class(request.method().as_str(), request.path()));
     let Some((app, class)) = counted else { return Ok(next.call(request).await?.map_into_left_body()) };
     // Without policies too, for a key may have a limit of its own.
-    let known = caller::known(&app, request.headers(), clock::now()).await;
-    let told = judge(&app, class, &request, known.as_ref().ok()).await;
+    let caller = caller::identify(&app, &request).await;
+    let told = judge(&app, class, &request, caller.as_ref()).await;
     let mut response = match told.refusal {
         Some(error) => request.into_response(Failure::from(error).error_response()).map_into_right_body(),
-        None => {
-            // The credential is looked up once.
-            request.extensions_mut().insert::<Known>(known);
-            next.call(request).await?.map_into_left_body()
-        }
+        None => next.call(request).await?.map_into_left_body(),
     };
     for (name, value) in told.fields {
         response.headers_mut().insert(name, value);
@@ -73,7 +68,7 @@ async fn judge(app: &App, class: RouteClass, request: &ServiceRequest, caller: O
 /// 429 with the name of the policy that refuses for longest; its figure counts.
 fn refusal(charges: &[Charge<'_>], verdict: &Verdict, app: &App) -> Option<Error> {
     let (charge, wait) = verdict.refusal(charges)?;
-    app.metrics.rate_limited(charge.policy);
+    app.metrics.server.rate_limited(charge.policy);
     let (limit, window) = (charge.quota.limit(), charge.quota.window().as_secs());
     let seconds = seconds(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
     let message = format!(

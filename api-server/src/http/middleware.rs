@@ -5,7 +5,6 @@
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -16,11 +15,13 @@ use actix_web::http::header::{
 use actix_web::http::{ConnectionType, StatusCode, Uri};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
-use futures_util::FutureExt;
+use futures_util::FutureExt as _;
+use opentelemetry::context::FutureExt as _;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::accept::{accepts_json, prefers_problem};
+use super::account::{Account, TRACEPARENT};
 use super::conditions::SUFFIXES;
 use super::error::Failure;
 use super::limit::Address;
@@ -36,41 +37,39 @@ pub async fn observe<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
-    let started = Instant::now();
     let held = unread::hold(&mut request);
     let id = request_id(request.headers());
-    let method = request.method().clone();
     let app = request.app_data::<web::Data<App>>().cloned();
     let client = client(&request, app.as_ref());
     request.extensions_mut().insert(Address(client));
     let as_problem = prefers_problem(request.headers());
-    let span = tracing::info_span!("request", request_id = %id, method = %method);
-    let outcome = AssertUnwindSafe(next.call(request).instrument(span.clone())).catch_unwind().await;
-    // The request went inwards as the only handle on itself, so that without a response there is no route to name.
-    let (route, mut outcome) = match outcome {
+    let account = Account::open(&request, held.as_ref(), client, &id);
+    let work = next.call(request).instrument(account.span()).with_context(account.context());
+    let traced = account.trace();
+    let outcome = AssertUnwindSafe(work).catch_unwind().await;
+    let mut outcome = match outcome {
         Ok(Ok(response)) => {
-            let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
-            (route, Ok(unread::answer(render(response, &id, as_problem), held)))
+            let response = account.follow(render(response, &id, as_problem));
+            Ok(unread::answer(response, held))
         }
-        Ok(Err(error)) => ("none".to_owned(), Err(render_alone(error.error_response(), &id, as_problem))),
+        // The request went inwards as the only handle on itself, so that without a response there is no route to name.
+        Ok(Err(error)) => Err(render_alone(error.error_response(), &id, as_problem, account)),
         Err(_) => {
             let failure = Failure::from(Error::bug("a handler panicked"));
-            ("none".to_owned(), Err(render_alone(failure.error_response(), &id, as_problem)))
+            Err(render_alone(failure.error_response(), &id, as_problem, account))
         }
     };
-    let elapsed = started.elapsed();
-    let status = match &outcome {
-        Ok(response) => response.status().as_u16(),
-        Err(response) => response.status().as_u16(),
+    let head = match &mut outcome {
+        Ok(response) => response.response_mut().head_mut(),
+        Err(response) => response.head_mut(),
     };
-    if let Some(app) = &app {
-        app.metrics.request(method.as_str(), &route, status, elapsed);
+    if let Some(trace) = traced {
+        head.headers_mut().insert(TRACEPARENT, trace);
     }
     if app.is_some_and(|app| app.readiness.is_draining()) {
-        close_after(&mut outcome);
+        // A connection that is closed while a request is on its way loses the request: the client is asked not to use it again.
+        head.set_connection_type(ConnectionType::Close);
     }
-    let client = client.map(tracing::field::display);
-    span.in_scope(|| tracing::info!(route, status, micros = elapsed.as_micros(), client, "answered"));
     outcome.map_err(|response| InternalError::from_response("rendered", response).into())
 }
 
@@ -80,15 +79,6 @@ fn client(request: &ServiceRequest, app: Option<&web::Data<App>>) -> Option<IpAd
     let Some(proxies) = app.map(|app| &app.proxies) else { return Some(peer.to_canonical()) };
     let lines: Vec<&[u8]> = request.headers().get_all(proxies.header_name()).map(HeaderValue::as_bytes).collect();
     Some(proxies.client(peer, lines.into_iter()))
-}
-
-/// Asks the client not to use its connection again: one that is closed while a request is on its way loses the request.
-fn close_after<B>(outcome: &mut Result<ServiceResponse<B>, HttpResponse>) {
-    let head = match outcome {
-        Ok(response) => response.response_mut().head_mut(),
-        Err(response) => response.head_mut(),
-    };
-    head.set_connection_type(ConnectionType::Close);
 }
 
 /// Refuses URLs over the limit (414), clients that take neither JSON nor what the path has (406), and every use of the API
@@ -191,12 +181,13 @@ fn render<B: MessageBody + 'static>(
 }
 
 /// As [`render`], for a response that came without its request.
-fn render_alone(response: HttpResponse, id: &str, as_problem: bool) -> HttpResponse {
+fn render_alone(response: HttpResponse, id: &str, as_problem: bool, account: Account) -> HttpResponse {
     let mut response = match failure_of(&response) {
         None => response,
         Some(failure) => render_failure(response, &failure, id, as_problem),
     };
     finish_headers(response.headers_mut(), id);
+    account.close(response.status().as_u16(), response.body().size());
     response
 }
 

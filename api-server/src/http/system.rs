@@ -1,13 +1,15 @@
 //! Liveness, readiness, metrics, and which keys the server knows.
 
+use actix_web::http::header::ACCEPT;
 use actix_web::web::Data;
-use actix_web::{HttpResponse, http::header::ContentType};
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
 use super::error::Failure;
 use crate::app::App;
 use crate::limit::shared::Shared;
 use crate::service::Error;
+use crate::telemetry::metrics::Form;
 
 /// `GET /health`: the process answers. Asks nothing of anyone.
 pub async fn health() -> HttpResponse {
@@ -44,10 +46,13 @@ pub async fn instance(app: Data<App>) -> HttpResponse {
     }))
 }
 
-/// `GET /metrics`, on the admin port: the text format of Prometheus.
-pub async fn metrics(app: Data<App>) -> Result<HttpResponse, Failure> {
-    app.metrics.pool(&app.service.store.status());
-    app.metrics.limiter(app.limiter.shared.as_ref().is_some_and(Shared::is_reached));
-    let text = app.metrics.render().map_err(Error::bug)?;
-    Ok(HttpResponse::Ok().content_type(ContentType::plaintext()).body(text))
+/// `GET /metrics`, on the admin port: the text format of Prometheus, or OpenMetrics for who asks for it.
+pub async fn metrics(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let (form, server) = (Form::accepted(accept), &app.metrics.server);
+    server.pool(&app.service.store.status());
+    server.limiter(app.limiter.shared.as_ref().is_some_and(Shared::is_reached));
+    server.schema(app.identity.revision(), app.readiness.is_started());
+    let text = app.metrics.render(form).map_err(Error::bug)?;
+    Ok(HttpResponse::Ok().content_type(form.media_type()).body(text))
 }

@@ -3,7 +3,7 @@
 //! Called by [`super::middleware::observe`]. The HTTP library reads on and throws away when a handler drops a chunked body,
 //! however long it is; while someone holds the body, it closes instead. So the answer holds it until it is written.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -19,6 +19,14 @@ use futures_util::stream::poll_fn;
 /// A chunked body that a handler reads, and that its answer holds.
 pub struct Held {
     _body: Rc<RefCell<Payload>>,
+    read: Rc<Cell<u64>>,
+}
+
+impl Held {
+    /// Bytes that have been read of it so far.
+    pub fn counter(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.read)
+    }
 }
 
 /// Takes hold of the body if its length is not known.
@@ -27,10 +35,17 @@ pub fn hold(request: &mut ServiceRequest) -> Option<Held> {
         return None;
     }
     let body = Rc::new(RefCell::new(request.take_payload()));
-    let read = Rc::clone(&body);
-    let stream = poll_fn(move |context| Pin::new(&mut *read.borrow_mut()).poll_next(context));
+    let read = Rc::new(Cell::new(0));
+    let (inner, count) = (Rc::clone(&body), Rc::clone(&read));
+    let stream = poll_fn(move |context| {
+        let next = Pin::new(&mut *inner.borrow_mut()).poll_next(context);
+        if let Poll::Ready(Some(Ok(bytes))) = &next {
+            count.set(count.get() + bytes.len() as u64);
+        }
+        next
+    });
     request.set_payload(Payload::Stream { payload: Box::pin(stream) });
-    Some(Held { _body: body })
+    Some(Held { _body: body, read })
 }
 
 /// Lets the answer hold the body.

@@ -7,6 +7,7 @@ use mainstay_crds::filter::Filter;
 use mainstay_crds::schema::{Access, Collection, Field, Rule};
 
 use super::{Caller, Code, Ctx, Error};
+use crate::telemetry::trace;
 
 /// What may be done with records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,7 @@ impl Grant {
 
 /// What `ctx.caller` may do. Rules only grant: any rule that fits is enough.
 pub fn grant(ctx: &Ctx, collection: &Collection, action: Action) -> Grant {
+    let _part = trace::part("access");
     if ctx.caller.is_admin() {
         return Grant::Everything;
     }

@@ -15,7 +15,7 @@ use mainstay_crds::sql::{ColumnType, Dialect, Sql};
 
 use super::error::Error;
 use super::statement::{Admission, Statement};
-use super::{Abort, decode};
+use super::{Abort, decode, span};
 
 /// A connection to either database.
 pub struct Conn {
@@ -64,20 +64,22 @@ impl Conn {
     }
 
     fn run(&mut self, statement: &Statement) -> Result<usize, Error> {
+        let part = span::of(self.dialect(), || statement.shown());
         let done = match &mut self.raw {
             Raw::Postgres(connection) => connection.execute_returning_count(statement),
             Raw::Sqlite(connection) => connection.execute_returning_count(statement),
         };
-        self.note(done.map_err(Error::from))
+        self.note(part.ended(done.map_err(Error::from)))
     }
 
     /// Runs statements without binds, divided by `;`.
     pub fn batch(&mut self, text: &str) -> Result<(), Error> {
+        let part = span::of(self.dialect(), || text.to_owned());
         let done = match &mut self.raw {
             Raw::Postgres(connection) => connection.batch_execute(text),
             Raw::Sqlite(connection) => connection.batch_execute(text),
         };
-        self.note(done.map_err(Error::from))
+        self.note(part.ended(done.map_err(Error::from)))
     }
 
     /// Runs a query and gives every row to `each`.
@@ -101,6 +103,7 @@ impl Conn {
         mut each: impl FnMut(&Row<'_, '_, '_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let statement = Statement::new(sql, self.dialect(), &self.admission, varying);
+        let part = span::of(self.dialect(), || statement.shown());
         let done = match &mut self.raw {
             Raw::Postgres(connection) => LoadConnection::<DefaultLoadingMode>::load(connection, &statement)
                 .map_err(Error::from)
@@ -109,7 +112,7 @@ impl Conn {
                 .map_err(Error::from)
                 .and_then(|mut rows| rows.try_for_each(|row| each(&Row::Sqlite(&row?)))),
         };
-        self.note(done)
+        self.note(part.ended(done))
     }
 
     /// Runs a part of a transaction. What it changed is undone when it refuses, and the transaction can go on; a failure of

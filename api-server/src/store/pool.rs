@@ -4,16 +4,18 @@
 //! work whose client has left ends before its connection goes to anyone else. Connections are not tested before use:
 //! a dead one is found by its failure, and all idle ones go with it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
 use deadpool::managed::{
     Manager, Metrics, Object, Pool as Deadpool, PoolError, RecycleError, RecycleResult, TimeoutType, Timeouts,
 };
+use prometheus::Histogram;
 
 use super::PoolOptions;
 use super::conn::Conn;
 use super::error::Error;
+use crate::telemetry::trace;
 
 /// How long opening a connection may take, its questions to the server included.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -26,6 +28,7 @@ pub(super) struct Pool {
     pool: Deadpool<Opener>,
     /// The longest that anyone waits for a body.
     deadline: Duration,
+    waits: Histogram,
 }
 
 /// Makes connections, and says which may be used again.
@@ -84,18 +87,24 @@ impl Manager for Opener {
 }
 
 impl Pool {
-    pub(super) fn new(open: Open, options: &PoolOptions) -> Result<Pool, Error> {
+    pub(super) fn new(open: Open, options: &PoolOptions, waits: Histogram) -> Result<Pool, Error> {
         let PoolOptions { size, wait, lifetime, statement_timeout, .. } = *options;
         let timeouts = Timeouts { wait: Some(wait), create: Some(CONNECT), recycle: None };
         let manager = Opener { open: open.into(), lifetime };
         let pool = Deadpool::builder(manager).max_size(size.max(1)).timeouts(timeouts).runtime(Runtime::Tokio1).build();
         let pool = pool.map_err(|error| Error::Other(error.to_string()))?;
-        Ok(Pool { pool, deadline: statement_timeout * 2 })
+        Ok(Pool { pool, deadline: statement_timeout * 2, waits })
     }
 
     /// Waits for a connection: one that rests, or a new one.
     pub(super) async fn take(&self) -> Result<Lease, Error> {
-        match self.pool.get().await {
+        let (began, mut part) = (Instant::now(), trace::part("wait for a connection"));
+        let got = self.pool.get().await;
+        self.waits.observe(began.elapsed().as_secs_f64());
+        if got.is_err() {
+            part.fail("pool");
+        }
+        match got {
             Ok(object) => Ok(Lease { object }),
             Err(PoolError::Backend(error)) => Err(error),
             Err(PoolError::Timeout(TimeoutType::Create)) => Err(Error::Away("no answer while connecting".to_owned())),
@@ -111,8 +120,9 @@ impl Pool {
         mut lease: Lease,
         work: impl FnOnce(&mut Conn) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let span = tracing::Span::current();
+        let (span, carried) = (tracing::Span::current(), trace::carry());
         let done = tokio::task::spawn_blocking(move || {
+            let _entered = carried.enter();
             // A body that panics leaves it set, with a transaction that nobody ended.
             lease.conn().entered = true;
             let done = span.in_scope(|| work(lease.conn()));

@@ -84,6 +84,21 @@ impl Statement {
         Statement { text: sql.text, binds, cached }
     }
 
+    /// The text with placeholders, never with values.
+    pub(super) fn shown(&self) -> String {
+        let (mut shown, mut done) = (String::with_capacity(self.text.len() + 4 * self.binds.len()), 0);
+        for (number, (at, _, encoded)) in self.binds.iter().enumerate() {
+            shown.push_str(self.text.get(done..*at).unwrap_or_default());
+            match encoded {
+                Encoded::Postgres(_) => shown.push_str(&format!("${}", number + 1)),
+                Encoded::Text(_) | Encoded::Integer(_) | Encoded::Number(_) | Encoded::Bytes(_) => shown.push('?'),
+            }
+            done = *at;
+        }
+        shown.push_str(self.text.get(done..).unwrap_or_default());
+        shown
+    }
+
     /// Appends the text, calling `bind` where a placeholder goes.
     fn walk<'b, DB: Backend>(
         &'b self,

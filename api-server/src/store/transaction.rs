@@ -11,6 +11,7 @@ use mainstay_crds::sql::{Dialect, Sql};
 use super::Abort;
 use super::conn::Conn;
 use super::error::Error;
+use super::figures::Figures;
 use super::pool::Pool;
 
 /// How often a transaction that met another is run again.
@@ -19,7 +20,7 @@ const RETRIES: u32 = 5;
 const RESTED: Duration = Duration::from_millis(100);
 
 /// Runs work on a connection; again on another when a pooled one turns out to be dead, until one is new.
-pub(super) async fn attempt<T, E, F>(pool: &Pool, work: &Arc<F>) -> Result<T, Abort<E>>
+pub(super) async fn attempt<T, E, F>(pool: &Pool, work: &Arc<F>, figures: &Figures) -> Result<T, Abort<E>>
 where
     T: Send + 'static,
     E: Send + 'static,
@@ -30,7 +31,7 @@ where
         let pooled = lease.rested().is_some();
         let work = Arc::clone(work);
         match pool.run(lease, move |conn| work(conn)).await? {
-            Err(Abort::Store(Error::Away(_))) if pooled => {}
+            Err(Abort::Store(Error::Away(_))) if pooled => figures.again("connection"),
             done => return done,
         }
     }
@@ -65,7 +66,7 @@ pub(super) fn transaction<T, E>(
 }
 
 /// Runs one statement as its own transaction.
-pub(super) async fn autocommit(pool: &Pool, sql: &Sql) -> Result<usize, Error> {
+pub(super) async fn autocommit(pool: &Pool, sql: &Sql, figures: &Figures) -> Result<usize, Error> {
     loop {
         let lease = pool.take().await?;
         let rested = lease.rested().is_some_and(|rested| rested > RESTED);
@@ -80,6 +81,7 @@ pub(super) async fn autocommit(pool: &Pool, sql: &Sql) -> Result<usize, Error> {
         if let Some(done) = pool.run(lease, work).await? {
             return done;
         }
+        figures.again("connection");
     }
 }
 
@@ -91,10 +93,16 @@ fn execute(conn: &mut Conn, sql: Sql) -> Result<usize, Error> {
 }
 
 /// Runs work again, at most five times and ever later, while it meets other transactions.
-pub(super) async fn retry<T, E, W: Future<Output = Result<T, Abort<E>>>>(work: impl Fn() -> W) -> Result<T, Abort<E>> {
+pub(super) async fn retry<T, E, W>(work: impl Fn() -> W, figures: &Figures) -> Result<T, Abort<E>>
+where
+    W: Future<Output = Result<T, Abort<E>>>,
+{
     for round in 0..RETRIES {
         match work().await {
-            Err(Abort::Store(Error::Retry)) => tokio::time::sleep(jittered(round)).await,
+            Err(Abort::Store(Error::Retry)) => {
+                figures.again("conflict");
+                tokio::time::sleep(jittered(round)).await;
+            }
             done => return done,
         }
     }

@@ -1,141 +1,101 @@
 //! The figures at `/metrics`, in one registry of their own.
 //!
-//! Written by the HTTP middleware and at each scrape by the store's figures. Labels are bounded: a route is its
-//! pattern, never a path, and a method that is not of RFC 9110 is `other`.
+//! Written by the HTTP middleware and by the store, and at each scrape by what is asked at that moment. Labels are bounded: a
+//! route is its pattern, never a path, and a method that is not of RFC 9110 is `other`. docs/operations.md lists
+//! all of them, and a test compares.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use prometheus::{
-    Encoder, Error, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
-};
+use prometheus::core::Collector;
+use prometheus::{Encoder, Error, Registry, TextEncoder};
 
-use crate::store::{PoolStatus, Status};
+mod making;
+mod openmetrics;
+mod process;
+mod requests;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use making::Described;
+use making::Making;
+pub use openmetrics::Exemplar;
+use process::Process;
+pub use requests::{Requests, Told, known_method};
+pub use server::Server;
 
 /// Seconds. From a cached point read to the default request timeout.
-const BUCKETS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
-/// The methods of RFC 9110 and RFC 5789.
-const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+pub const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
 /// Counters, gauges and histograms. Cheap to clone; clones share their figures.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Metrics {
     registry: Registry,
-    requests: IntCounterVec,
-    durations: HistogramVec,
-    pool: IntGaugeVec,
-    refused: IntCounterVec,
-    limiter: IntGaugeVec,
+    described: Arc<[Described]>,
+    process: Process,
+    /// Of requests over HTTP.
+    pub requests: Requests,
+    /// Of the server and what it stands on.
+    pub server: Server,
+}
+
+/// The forms in which figures are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The text format of Prometheus, version 0.0.4.
+    Text,
+    /// OpenMetrics 1.0, the one with exemplars.
+    OpenMetrics,
+}
+
+impl Form {
+    /// What a client takes that sends this `Accept`.
+    pub fn accepted(accept: &str) -> Form {
+        // Prometheus names it first, with the highest weight; who does not name it gets what everybody reads.
+        if accept.contains("application/openmetrics-text") { Form::OpenMetrics } else { Form::Text }
+    }
+
+    /// The media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Form::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Form::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
 }
 
 impl Metrics {
-    /// Fresh figures. `database` is `sqlite` or `postgres`.
+    /// Fresh figures. `database` is `sqlite` or `postgres`; `beside` are the figures of others, such as the store's.
     ///
     /// Errors: a name is registered twice, which is a bug.
-    pub fn new(database: &str) -> Result<Metrics, Error> {
-        let registry = Registry::new();
-        let requests =
-            IntCounterVec::new(Opts::new("http_requests_total", "Requests answered."), &["method", "route", "status"])?;
-        let durations = HistogramVec::new(
-            HistogramOpts::new("http_request_duration_seconds", "Time from a request's head to its answer.")
-                .buckets(BUCKETS.to_vec()),
-            &["method", "route"],
-        )?;
-        let pool = IntGaugeVec::new(
-            Opts::new("mainstay_pool_connections", "Connections to the database, and requests that wait for one."),
-            &["pool", "state"],
-        )?;
-        let refused = IntCounterVec::new(
-            Opts::new("mainstay_rate_limited_total", "Requests that a rate limit refused, by its policy."),
-            &["policy"],
-        )?;
-        let limiter = IntGaugeVec::new(
-            Opts::new("mainstay_rate_limit_backend", "1 where rate limits are counted at the moment, else 0."),
-            &["backend"],
-        )?;
-        let build = IntGaugeVec::new(
-            Opts::new("mainstay_build_info", "Always 1; the labels say what is running."),
-            &["version", "database"],
-        )?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION"), database]).set(1);
-        registry.register(Box::new(requests.clone()))?;
-        registry.register(Box::new(durations.clone()))?;
-        registry.register(Box::new(pool.clone()))?;
-        registry.register(Box::new(refused.clone()))?;
-        registry.register(Box::new(limiter.clone()))?;
-        registry.register(Box::new(build))?;
-        Ok(Metrics { registry, requests, durations, pool, refused, limiter })
-    }
-
-    /// Counts one answered request. `route` is the pattern that matched.
-    pub fn request(&self, method: &str, route: &str, status: u16, elapsed: Duration) {
-        let method = METHODS.iter().find(|known| **known == method).copied().unwrap_or("other");
-        self.requests.with_label_values(&[method, route, &status.to_string()]).inc();
-        self.durations.with_label_values(&[method, route]).observe(elapsed.as_secs_f64());
-    }
-
-    /// Counts a request that a rate limit refused. Policies are those of the settings, and one for keys.
-    pub fn rate_limited(&self, policy: &str) {
-        self.refused.with_label_values(&[policy]).inc();
-    }
-
-    /// Takes over where rate limits are counted.
-    pub fn limiter(&self, shared: bool) {
-        for (backend, counts) in [("local", !shared), ("redis", shared)] {
-            self.limiter.with_label_values(&[backend]).set(i64::from(counts));
+    pub fn new(database: &str, beside: Vec<Box<dyn Collector>>) -> Result<Metrics, Error> {
+        let mut make = Making::default();
+        let requests = Requests::new(&mut make)?;
+        let server = Server::new(&mut make, database)?;
+        for collector in beside {
+            make.boxed(collector)?;
         }
+        let process = Process::new(&mut make)?;
+        let Making { registry, described } = make;
+        Ok(Metrics { registry, described: described.into(), process, requests, server })
     }
 
-    /// Takes over the figures of the pools.
-    pub fn pool(&self, status: &Status) {
-        let Status { readers, writer } = *status;
-        self.one_pool(if writer.is_some() { "readers" } else { "main" }, readers);
-        if let Some(writer) = writer {
-            self.one_pool("writer", writer);
-        }
+    /// All of them, by name.
+    pub fn described(&self) -> Vec<&Described> {
+        let mut all: Vec<_> = self.described.iter().collect();
+        all.sort_by_key(|one| &one.name);
+        all
     }
 
-    fn one_pool(&self, pool: &str, status: PoolStatus) {
-        let PoolStatus { max, size, idle, waiting } = status;
-        for (state, n) in [("max", max), ("busy", size.saturating_sub(idle)), ("idle", idle), ("waiting", waiting)] {
-            self.pool.with_label_values(&[pool, state]).set(i64::try_from(n).unwrap_or(i64::MAX));
-        }
-    }
-
-    /// The text format of Prometheus (version 0.0.4).
-    pub fn render(&self) -> Result<String, Error> {
+    /// Every figure of this moment.
+    pub fn render(&self, form: Form) -> Result<String, Error> {
+        self.process.look();
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
-        String::from_utf8(text).map_err(|error| Error::Msg(error.to_string()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_carry_bounded_labels() {
-        let metrics = Metrics::new("sqlite").unwrap();
-        metrics.request("GET", "/api/v1/{collection}", 200, Duration::from_millis(3));
-        metrics.request("BREW", "none", 404, Duration::ZERO);
-        let idle = PoolStatus { max: 10, size: 4, idle: 1, waiting: 2 };
-        metrics.pool(&Status { readers: idle, writer: Some(PoolStatus::default()) });
-        metrics.rate_limited("default");
-        metrics.limiter(true);
-        let text = metrics.render().unwrap();
-        for line in [
-            r#"http_requests_total{method="GET",route="/api/v1/{collection}",status="200"} 1"#,
-            r#"http_requests_total{method="other",route="none",status="404"} 1"#,
-            r#"http_request_duration_seconds_bucket{method="GET",route="/api/v1/{collection}",le="0.0025"} 0"#,
-            r#"http_request_duration_seconds_bucket{method="GET",route="/api/v1/{collection}",le="0.005"} 1"#,
-            r#"mainstay_pool_connections{pool="readers",state="busy"} 3"#,
-            r#"mainstay_pool_connections{pool="writer",state="max"} 0"#,
-            r#"mainstay_rate_limited_total{policy="default"} 1"#,
-            r#"mainstay_rate_limit_backend{backend="local"} 0"#,
-            r#"mainstay_rate_limit_backend{backend="redis"} 1"#,
-            r#"mainstay_build_info{database="sqlite",version="0.1.0"} 1"#,
-        ] {
-            assert!(text.contains(line), "{line} in\n{text}");
-        }
+        let text = String::from_utf8(text).map_err(|error| Error::Msg(error.to_string()))?;
+        Ok(match form {
+            Form::Text => text,
+            Form::OpenMetrics => openmetrics::from_text(&text, &self.requests.exemplars()),
+        })
     }
 }

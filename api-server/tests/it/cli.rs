@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use mainstay_e2e::server::assert_no_secret;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -74,7 +75,11 @@ impl Folder {
 }
 
 fn told(output: Output) -> (i32, String, String) {
-    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let text = |bytes| {
+        let text = String::from_utf8(bytes).unwrap();
+        assert_no_secret(&text);
+        text
+    };
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
 }
 

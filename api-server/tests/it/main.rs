@@ -12,6 +12,7 @@ mod hostile;
 mod idempotency;
 mod keys;
 mod model;
+mod observe;
 mod rate_limits;
 mod readme;
 mod transcript;

@@ -66,6 +66,7 @@ mod tests {
                 "timeouts": { "request": "5s", "lock": "1s", "client": "2s" },
                 "cors": { "allowedOrigins": ["https://shop.example"] },
                 "proxies": { "trusted": ["10.0.0.0/8"], "header": "forwarded" },
+                "telemetry": { "otlpEndpoint": "http://collector:4318", "sampleRatio": "0.01" },
                 "rateLimits": [{ "name": "default", "by": "ip", "routes": ["read"], "limit": 9, "window": "1m" }],
             } },
         });
@@ -74,6 +75,7 @@ mod tests {
         assert_eq!(config.timeouts.unwrap().request.as_deref(), Some("5s"));
         assert_eq!(config.cors.unwrap().allowed_origins.unwrap(), ["https://shop.example"]);
         assert_eq!(config.proxies.unwrap().header, Some(ForwardedHeader::Forwarded));
+        assert_eq!(config.telemetry.unwrap().sample_ratio.as_deref(), Some("0.01"));
         assert_eq!(config.rate_limits.unwrap()[0].routes, [RouteClass::Read]);
     }
 

@@ -34,6 +34,9 @@ pub struct ServerConfig {
     /// Who stands between clients and the server, and tells who they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxies: Option<ProxiesConfig>,
+    /// What servers tell of their requests. Logs and metrics need no setting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub telemetry: Option<TelemetryConfig>,
 }
 
 /// How much one request may ask for.
@@ -155,4 +158,20 @@ pub enum ForwardedHeader {
     XForwardedFor,
     /// `Forwarded`.
     Forwarded,
+}
+
+/// Which traces of requests are kept, and where they go.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct TelemetryConfig {
+    /// The base URL of a collector that takes OTLP over HTTP, such as `http://otel-collector.monitoring:4318`; `/v1/traces` is
+    /// added. Absent: no traces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::base_url)]
+    pub otlp_endpoint: Option<String>,
+    /// The part of the requests whose traces are kept, from "0" to "1", such as "0.01"; a caller that sends `traceparent` has
+    /// decided for its own. Absent: "1".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::ratio)]
+    pub sample_ratio: Option<String>,
 }

@@ -54,6 +54,7 @@ fn good_backends_are_admitted() {
             { "name": "default", "by": "ip", "limit": 100, "window": "60s", "algorithm": "tokenBucket", "burst": 50 },
             { "name": "writes", "by": "key", "routes": ["write", "batch"], "limit": 10, "window": "24h" },
         ]))],
+        vec![("/spec/config/telemetry", json!({ "otlpEndpoint": "https://otel:4318/a", "sampleRatio": "0.01" }))],
         vec![("/spec/config/proxies", json!({ "trusted": ["10.0.0.0/8", "fd00::/8", "192.0.2.1"], "header": "forwarded" }))],
     ]);
 }
@@ -328,6 +329,16 @@ fn config() -> Vec<Bad> {
             json!({ "algorithm": "slidingWindow", "burst": 5 }),
             "spec.config.rateLimits[0]",
             "`burst` is the size of a token bucket",
+        ),
+        bad(
+            [("/spec/config/telemetry", json!({ "otlpEndpoint": "http://ann:secret@host:4318" }))],
+            "spec.config.telemetry.otlpEndpoint",
+            "no base URL",
+        ),
+        bad(
+            [("/spec/config/telemetry", json!({ "sampleRatio": "1.5" }))],
+            "spec.config.telemetry.sampleRatio",
+            "no part of all",
         ),
         bad(
             [("/spec/config/proxies", json!({ "trusted": ["localhost"] }))],

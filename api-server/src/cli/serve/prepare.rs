@@ -3,6 +3,8 @@
 //! Called by `serve`, again and again while the database is away. `auto` applies a plan of safe steps and refuses any
 //! other; `verify` changes nothing and waits until the documents' revision may be served.
 
+use std::time::Instant;
+
 use mainstay_crds::plan::{Class, Phase, Plan};
 use mainstay_crds::schema::Schema;
 use mainstay_crds::schema::evolve::{Evolution, evolve};
@@ -15,6 +17,7 @@ use crate::http::clock;
 use crate::service::keys::KeyHash;
 use crate::store::schema::{self, Applied, Claim, Refusal, Terms, instances};
 use crate::store::{Conn, Error, Store};
+use crate::telemetry::metrics::Server as Figures;
 
 /// Under which name the admin key's hash is kept.
 const ADMIN: &str = "admin";
@@ -48,6 +51,8 @@ pub struct Start {
     pub claim: Claim,
     /// The name of this server.
     pub instance: String,
+    /// Where it is told how long this took.
+    pub figures: Figures,
 }
 
 /// The inner failure ends the start.
@@ -56,14 +61,16 @@ type Prepared = Result<Result<State, Failure>, Refusal>;
 impl Database {
     /// Looks, and with `auto` applies what is safe. A failure ends the start; what may pass is [`State::NotYet`].
     pub async fn prepare(&self) -> Result<State, Failure> {
-        let start = self.start.clone();
+        let (start, began) = (self.start.clone(), Instant::now());
         let prepared = self.store.session(move |conn| {
             Ok(match start.policy {
                 Migrate::Auto => auto(conn, &start),
                 Migrate::Verify => verify(conn, &start),
             })
         });
-        match prepared.await.map_err(Refusal::Store).flatten() {
+        let prepared = prepared.await.map_err(Refusal::Store).flatten();
+        self.start.figures.prepared(began.elapsed());
+        match prepared {
             Ok(state) => state,
             Err(
                 refusal @ (Refusal::InUse { .. }

@@ -6,11 +6,13 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::web::Data;
-use actix_web::{App, HttpMessage};
+use actix_web::{App, Error, HttpMessage};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use mainstay_crds::collection::Document;
@@ -20,6 +22,8 @@ use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use crate::app;
+use crate::http::caller::Known;
+use crate::http::limit::limit;
 use crate::http::{middleware, public};
 use crate::query::page;
 use crate::service::keys::hash;
@@ -101,6 +105,15 @@ impl Answer {
     }
 }
 
+/// Hands the caller that a test made to the handler, in the place of the one whom the headers name.
+async fn stand_in<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
+    let made = request.extensions_mut().remove::<Ctx>();
+    if let Some(ctx) = made {
+        request.extensions_mut().insert::<Known>(Ok(ctx));
+    }
+    next.call(request).await
+}
+
 impl World {
     /// One on each database.
     async fn both(documents: &[Document]) -> [World; 2] {
@@ -113,7 +126,8 @@ impl World {
         let state = Data::new(app::App::for_tests(Service::new(store, schema.clone(), limits, 32)));
         state.keys.set_admin(vec![hash(ADMIN_KEY)]);
         state.readiness.serve();
-        let app = App::new().app_data(state.clone()).wrap(from_fn(middleware::observe)).configure(public);
+        let app = App::new().app_data(state.clone()).wrap(from_fn(stand_in)).wrap(from_fn(limit));
+        let app = app.wrap(from_fn(middleware::observe)).configure(public);
         let app = Rc::new(init_service(app).await);
         let answer = move |request: TestRequest, made: Option<Ctx>| {
             let (app, request) = (Rc::clone(&app), request.to_request());
