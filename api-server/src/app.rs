@@ -42,6 +42,8 @@ pub struct App {
     pub proxies: Proxies,
     /// For people who look into the process.
     pub debug: Debug,
+    /// Which web pages may call.
+    pub cors: Cors,
     /// The OpenAPI document, as served; replaced with the schema.
     pub openapi: ArcSwap<Bytes>,
 }
@@ -60,7 +62,15 @@ impl App {
             debug: Debug { settings: Json::Null, log: LogLevel::for_tests() },
             readiness: Readiness::default(),
             identity: Identity::new("tests".to_owned()),
-            limits: Limits { body: 1 << 20, url: 1 << 13, patience: second, grace: second, cors_origins: Vec::new() },
+            limits: Limits {
+                body: 1 << 20,
+                url: 1 << 13,
+                patience: second,
+                grace: second,
+                headers: 1 << 14,
+                connections: 100,
+            },
+            cors: Cors::default(),
             limiter: Limiter::new(Vec::new(), None),
             proxies: Proxies::default(),
             openapi: ArcSwap::default(),
@@ -87,8 +97,25 @@ pub struct Limits {
     pub patience: Duration,
     /// How long requests in flight may take at a stop.
     pub grace: Duration,
-    /// Origins that browsers may call from.
-    pub cors_origins: Vec<String>,
+    /// Most bytes of the headers.
+    pub headers: usize,
+    /// Most connections of clients at once.
+    pub connections: usize,
+}
+
+/// Which web pages may call, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Cors {
+    /// Their origins; `*` is all, none is none.
+    pub origins: Vec<String>,
+    /// With which methods.
+    pub methods: Vec<String>,
+    /// With which headers; none named is any.
+    pub headers: Vec<String>,
+    /// Whether with cookies, and whatever else the browser adds by itself.
+    pub credentials: bool,
+    /// How long a browser may remember this.
+    pub max_age: Duration,
 }
 
 /// Which server this is among those of its database.

@@ -26,12 +26,14 @@ pub mod table;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod web;
 
 pub use credentials::{AdminKeys, ApiKeys, JwtKeys};
 pub use limits::{RateLimits, RedisUrl};
 pub use parameter::{LogFilter, LogFormat, Migrate, Parameter, Raw, SchemaName, Size};
 use table::{Default, Row, TABLE};
 pub use telemetry::{OtlpEndpoint, Ratio, Telemetry};
+pub use web::{HeaderNames, Methods};
 
 /// Everything that can be set. Durations, sizes and addresses are checked; relations between them too.
 #[derive(Clone, Debug)]
@@ -70,8 +72,6 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// What one request may cost.
     pub limits: Limits,
-    /// Origins that browsers may call from.
-    pub cors_allowed_origins: Vec<String>,
     /// Where traces go, and which.
     pub telemetry: Telemetry,
     /// How many requests clients may make.
@@ -82,6 +82,34 @@ pub struct Settings {
     pub redis_url: RedisUrl,
     /// How long a request waits for it.
     pub redis_timeout: Duration,
+    /// Which web pages may call.
+    pub cors: Cors,
+    /// What proves to clients who the server is.
+    pub tls: Tls,
+}
+
+/// Which web pages may call, and how.
+#[derive(Clone, Debug)]
+pub struct Cors {
+    /// Their origins.
+    pub allowed_origins: Vec<String>,
+    /// With which methods.
+    pub allowed_methods: Methods,
+    /// With which headers; none named is any.
+    pub allowed_headers: HeaderNames,
+    /// Whether with cookies, and whatever else the browser adds by itself.
+    pub allow_credentials: bool,
+    /// How long a browser may remember this.
+    pub max_age: Duration,
+}
+
+/// The files of a certificate; without them there is no TLS.
+#[derive(Clone, Debug, std::default::Default)]
+pub struct Tls {
+    /// The chain, the server's own certificate first, as PEM.
+    pub cert_file: Option<PathBuf>,
+    /// Its private key, as PEM.
+    pub key_file: Option<PathBuf>,
 }
 
 /// The database and the pool over it.
@@ -119,6 +147,10 @@ pub struct Limits {
     pub body: Size,
     /// Bytes of a URL.
     pub url: Size,
+    /// Bytes of the headers.
+    pub headers: Size,
+    /// Connections of clients at once.
+    pub connections: usize,
     /// Levels of JSON in a body.
     pub depth: usize,
     /// Records of a page without `limit`.
@@ -293,18 +325,19 @@ fn documented(row: &Row, backend: &Document) -> Option<(String, Raw)> {
     let raw = match backend.value.pointer(&pointer)? {
         Json::String(text) => Raw::Text(text.clone()),
         Json::Number(number) => Raw::Text(number.to_string()),
+        Json::Bool(yes) => Raw::Text(yes.to_string()),
         Json::Array(items) => match items.iter().map(|item| item.as_str().map(str::to_owned)).collect() {
             Some(texts) => Raw::List(texts),
             None => Raw::Objects(items.clone()),
         },
-        Json::Null | Json::Bool(_) | Json::Object(_) => return None,
+        Json::Null | Json::Object(_) => return None,
     };
     Some((pointer, raw))
 }
 
 /// Rules between settings, and bounds.
 fn relations(settings: &Settings, problems: &mut Vec<String>) {
-    let Settings { limits, database, timeouts, .. } = settings;
+    let Settings { limits, database, timeouts, cors, tls, .. } = settings;
     let mut rule = |holds: bool, text: &str| {
         if !holds {
             problems.push(text.to_owned());
@@ -315,6 +348,16 @@ fn relations(settings: &Settings, problems: &mut Vec<String>) {
     rule((1..=128).contains(&limits.depth), "--limits-depth is 1 to 128");
     rule(limits.body.0 > 0, "--limits-body is at least 1");
     rule((64..=65_536).contains(&limits.url.0), "--limits-url is 64 bytes to 64KiB");
+    rule((1024..=131_072).contains(&limits.headers.0), "--limits-headers is 1KiB to 128KiB");
+    rule((1..=1_000_000).contains(&limits.connections), "--limits-connections is 1 to 1000000");
+    rule(
+        !(cors.allow_credentials && cors.allowed_origins.iter().any(|origin| origin == "*")),
+        "--cors-allow-credentials would let every web page act for its visitors: name the origins instead of *",
+    );
+    rule(
+        tls.cert_file.is_some() == tls.key_file.is_some(),
+        "--tls-cert-file and --tls-key-file belong together: give both, or neither",
+    );
     rule((1..=1000).contains(&database.pool_size), "--database-pool-size is 1 to 1000");
     rule(!timeouts.request.is_zero(), "--timeouts-request is more than 0s");
     rule(!timeouts.client.is_zero(), "--timeouts-client is more than 0s");

@@ -3,7 +3,10 @@
 //! Handlers translate and call one service function; rules live in `service`. The server is started by the command
 //! line with sockets that it has bound.
 
+use std::io;
 use std::net::TcpListener;
+use std::num::NonZero;
+use std::sync::Arc;
 
 use actix_cors::Cors;
 use actix_web::dev::Server;
@@ -12,8 +15,12 @@ use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::web::{Data, ServiceConfig, get, method, patch, post, put, resource, route};
 use actix_web::{HttpResponse, HttpServer, Resource, Route};
 
-use crate::app::App;
+use crate::app::{self, App};
+use connections::{Connections, KEEP_ALIVE};
 use error::Failure;
+use middleware::compression;
+use socket2::SockRef;
+use tls::Certificate;
 
 mod accept;
 mod account;
@@ -23,6 +30,7 @@ mod bulk;
 mod caller;
 pub mod clock;
 mod conditions;
+pub mod connections;
 mod debug;
 pub mod docs;
 mod envelope;
@@ -34,6 +42,7 @@ mod middleware;
 mod prefer;
 mod records;
 mod system;
+pub mod tls;
 mod transfer;
 mod unread;
 
@@ -134,32 +143,61 @@ pub struct Listeners {
     pub admin: Vec<TcpListener>,
 }
 
-/// Starts serving. The caller stops it through the server's handle; signals are the caller's too.
+/// What was started.
+pub struct Started {
+    /// For clients.
+    pub public: Server,
+    /// For probes and Prometheus.
+    pub admin: Server,
+    /// Those of clients.
+    pub connections: Arc<Connections>,
+}
+
+/// How many times the patience with a request a client may take nothing of its answer. Whoever writes an export to a disk
+/// has a right to wait for it.
+const STALLED: u32 = 6;
+
+/// Starts serving, over TLS where there is a certificate. The caller stops it through the server's handle; signals are the
+/// caller's too.
 ///
 /// Errors: a socket that cannot be used.
-pub fn start(app: Data<App>, listeners: Listeners) -> std::io::Result<(Server, Server)> {
+pub fn start(app: Data<App>, listeners: Listeners, tls: Option<&Certificate>) -> io::Result<Started> {
     let Listeners { public: public_sockets, admin: admin_sockets } = listeners;
-    let state = app.clone();
+    let (state, connections) = (app.clone(), Arc::new(Connections::new(app.limits.patience)));
+    let entered = Arc::clone(&connections);
+    let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
     let mut main = HttpServer::new(move || {
-        let cors = cors(&state.limits.cors_origins);
         actix_web::App::new()
             .app_data(state.clone())
+            .wrap(from_fn(compression::spare))
             .wrap(Compress::default())
-            .wrap(from_fn(middleware::mark_compressed))
+            .wrap(from_fn(compression::mark))
             // Inside of what costs nothing to refuse, around all that reads a body or asks the database.
             .wrap(from_fn(limit::limit))
             .wrap(from_fn(middleware::guard))
-            // Around the guard, so that a page can read why it was refused.
-            .wrap(Condition::new(!state.limits.cors_origins.is_empty(), cors))
+            // Around the guard, so that a page can read why it was refused, and asks first without a credential.
+            .wrap(Condition::new(!state.cors.origins.is_empty(), cors(&state.cors)))
             .wrap(from_fn(middleware::observe))
             .configure(public)
             .default_service(route().to(middleware::unknown_path))
     })
+    .workers(workers)
+    // Beyond it nothing is accepted: who comes waits in the system's queue until one of the others has ended.
+    .max_connections(app.limits.connections.div_ceil(workers))
+    .on_connect(move |io, data| entered.enter(io, data))
+    .keep_alive(KEEP_ALIVE)
     .disable_signals()
     .client_request_timeout(app.limits.patience)
-    .shutdown_timeout(app.limits.grace.as_secs());
+    .tls_handshake_timeout(app.limits.patience)
+    .shutdown_timeout(app.limits.grace.as_secs() + 1);
+    let tls = tls.map(Certificate::config).transpose().map_err(io::Error::other)?;
     for socket in public_sockets {
-        main = main.listen(socket)?;
+        // What is accepted has it from the socket that listens.
+        SockRef::from(&socket).set_tcp_user_timeout(Some(app.limits.patience * STALLED))?;
+        main = match &tls {
+            Some(tls) => main.listen_rustls_0_23(socket, tls.clone())?,
+            None => main.listen(socket)?,
+        };
     }
     let mut side = HttpServer::new(move || {
         actix_web::App::new()
@@ -175,30 +213,45 @@ pub fn start(app: Data<App>, listeners: Listeners) -> std::io::Result<(Server, S
     for socket in admin_sockets {
         side = side.listen(socket)?;
     }
-    Ok((main.run(), side.run()))
+    Ok(Started { public: main.run(), admin: side.run(), connections })
 }
 
 /// Closed unless origins are named; `*` opens it to all.
-fn cors(origins: &[String]) -> Cors {
-    let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    let base = Cors::default().allowed_methods(methods).allow_any_header().max_age(600).expose_headers([
-        "ETag",
-        "Location",
-        "Link",
-        "Preference-Applied",
-        "X-Request-Id",
-        "Retry-After",
-        "RateLimit",
-        "RateLimit-Policy",
-    ]);
+fn cors(settings: &app::Cors) -> Cors {
+    let app::Cors { origins, methods, headers, credentials, max_age } = settings;
+    let base = Cors::default()
+        .allowed_methods(methods.iter().map(String::as_str))
+        .max_age(usize::try_from(max_age.as_secs()).ok())
+        .expose_headers(EXPOSED);
+    let base = match headers.as_slice() {
+        [] => base.allow_any_header(),
+        named => base.allowed_headers(named),
+    };
+    let base = if *credentials { base.supports_credentials() } else { base };
     origins.iter().fold(base, |cors, origin| match origin.as_str() {
         "*" => cors.allow_any_origin(),
         origin => cors.allowed_origin(origin),
     })
 }
 
+/// What a page may read of an answer beside the few headers that it always may.
+const EXPOSED: [&str; 10] = [
+    "Content-Disposition",
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "Location",
+    "Preference-Applied",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-Id",
+];
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use actix_web::App;
     use actix_web::http::header::{ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN};
     use actix_web::test::{TestRequest, call_service, init_service};
@@ -206,6 +259,17 @@ mod tests {
     use super::*;
 
     mod rules;
+
+    fn settings(origin: &str) -> app::Cors {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        app::Cors {
+            origins: texts(&[origin]),
+            methods: texts(&["GET", "PATCH"]),
+            headers: Vec::new(),
+            credentials: false,
+            max_age: Duration::from_secs(600),
+        }
+    }
 
     #[actix_web::test]
     async fn browsers_may_call_from_named_origins_alone() {
@@ -215,7 +279,7 @@ mod tests {
             ("https://a.example", "http://a.example", None),
             ("*", "https://b.example", Some("https://b.example")),
         ] {
-            let app = init_service(App::new().wrap(cors(&[allowed.to_owned()])).configure(public)).await;
+            let app = init_service(App::new().wrap(cors(&settings(allowed))).configure(public)).await;
             let plain = TestRequest::get().uri("/health").insert_header(("origin", origin));
             let preflight = TestRequest::with_uri("/api/v1/things")
                 .method(Method::OPTIONS)
@@ -231,6 +295,32 @@ mod tests {
             assert_eq!(plain.status(), 200, "it is the browser that keeps the answer from the page");
             let methods = preflight.headers().get(ACCESS_CONTROL_ALLOW_METHODS);
             assert_eq!(methods.is_some_and(|value| value.to_str().unwrap().contains("PATCH")), told.is_some());
+        }
+    }
+
+    #[actix_web::test]
+    async fn methods_headers_and_credentials_are_as_the_settings_say() {
+        let open = settings("https://a.example");
+        let narrow = app::Cors { headers: vec!["x-api-key".to_owned()], credentials: true, ..open.clone() };
+        for (settings, method, header, allowed, credentials) in [
+            (&open, "PATCH", "x-other", true, None),
+            (&open, "DELETE", "x-other", false, None),
+            (&narrow, "GET", "x-api-key", true, Some("true")),
+            (&narrow, "GET", "x-other", false, None),
+        ] {
+            let app = init_service(App::new().wrap(cors(settings)).configure(public)).await;
+            let preflight = TestRequest::with_uri("/api/v1/things").method(Method::OPTIONS);
+            let preflight = preflight
+                .insert_header(("origin", "https://a.example"))
+                .insert_header(("access-control-request-method", method))
+                .insert_header(("access-control-request-headers", header));
+            let answer = call_service(&app, preflight.to_request()).await;
+            let told = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap());
+            assert_eq!(answer.status().is_success(), allowed, "{method} {header}");
+            if allowed {
+                assert_eq!(told("access-control-max-age"), Some("600"));
+                assert_eq!(told("access-control-allow-credentials"), credentials);
+            }
         }
     }
 }

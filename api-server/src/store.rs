@@ -6,10 +6,11 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mainstay_crds::sql::{Dialect, Sql};
 
+mod budget;
 pub mod conn;
 mod connect;
 mod decode;
@@ -20,6 +21,7 @@ pub mod idempotency;
 pub mod keys;
 pub mod loader;
 mod pool;
+mod queue;
 pub mod records;
 pub mod schema;
 mod span;
@@ -49,8 +51,8 @@ pub struct PoolOptions {
     pub wait: Duration,
     /// A connection older than this is replaced.
     pub lifetime: Duration,
-    /// The longest a statement may run (PostgreSQL).
-    pub statement_timeout: Duration,
+    /// How long a body may take, the wait for its connection and its retries included.
+    pub request_timeout: Duration,
     /// The longest a statement may wait for a lock (PostgreSQL).
     pub lock_timeout: Duration,
     /// The schema of every table (PostgreSQL).
@@ -65,7 +67,7 @@ impl Default for PoolOptions {
             size: 10,
             wait: Duration::from_secs(5),
             lifetime: Duration::from_secs(1800),
-            statement_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(10),
             schema: "public".to_owned(),
             url_file: None,
@@ -116,6 +118,8 @@ pub struct Store {
     writer: Arc<Pool>,
     /// Of SQLite.
     file: Option<Arc<SqliteFile>>,
+    /// How long a body may take.
+    timeout: Duration,
     figures: Figures,
 }
 
@@ -130,8 +134,8 @@ impl Store {
                 let (address, settings) = (Address::new(url.clone(), options.url_file.clone()), options.clone());
                 let open: pool::Open = Box::new(move || address.connect(&settings, &admission));
                 let pool = Arc::new(Pool::new(open, &options, figures.waits("main"))?);
-                let readers = Arc::clone(&pool);
-                return Ok(Store { dialect: Dialect::Postgres, readers, writer: pool, file: None, figures });
+                let (readers, timeout) = (Arc::clone(&pool), options.request_timeout);
+                return Ok(Store { dialect: Dialect::Postgres, readers, writer: pool, file: None, timeout, figures });
             }
         };
         file.own()?;
@@ -145,7 +149,8 @@ impl Store {
             Pool::new(open, &options, waits).map(Arc::new)
         };
         let (readers, writer) = (pool(false, options.size)?, pool(true, 1)?);
-        Ok(Store { dialect: Dialect::Sqlite, readers, writer, file: Some(file), figures })
+        let timeout = options.request_timeout;
+        Ok(Store { dialect: Dialect::Sqlite, readers, writer, file: Some(file), timeout, figures })
     }
 
     /// Says to other processes who holds a SQLite file: the address of this server.
@@ -167,7 +172,7 @@ impl Store {
         E: Send + 'static,
         F: Fn(&mut Conn) -> Result<T, Abort<E>> + Send + Sync + 'static,
     {
-        let done = match attempt(&self.readers, &Arc::new(body), &self.figures).await {
+        let done = match attempt(&self.readers, self.deadline(), &Arc::new(body), &self.figures).await {
             // A read has no outcome to be unknown: it took too long.
             Err(Abort::Store(Error::OutcomeUnknown)) => Err(Abort::Store(Error::Timeout)),
             done => done,
@@ -184,12 +189,17 @@ impl Store {
         F: Fn(&mut Conn) -> Result<T, Abort<E>> + Send + Sync + 'static,
     {
         let work = Arc::new(move |conn: &mut Conn| transaction(conn, &body));
-        self.figures.note(retry(|| attempt(&self.writer, &work, &self.figures), &self.figures).await)
+        let deadline = self.deadline();
+        self.figures.note(retry(|| attempt(&self.writer, deadline, &work, &self.figures), &self.figures).await)
     }
 
     /// Runs one statement that is its own transaction: one round trip. The number of rows that it changed.
     pub async fn write_one(&self, sql: Sql) -> Result<usize, Error> {
-        let once = || async { autocommit(&self.writer, &sql, &self.figures).await.map_err(Abort::<Infallible>::from) };
+        let deadline = self.deadline();
+        let once = || async {
+            let done = autocommit(&self.writer, deadline, &sql, &self.figures).await;
+            done.map_err(Abort::<Infallible>::from)
+        };
         self.figures.note(retry(once, &self.figures).await).map_err(Abort::into_store)
     }
 
@@ -200,6 +210,11 @@ impl Store {
         F: FnOnce(&mut Conn) -> Result<T, Error> + Send + 'static,
     {
         self.writer.run_apart(body).await?
+    }
+
+    /// When a body that is asked for now has to be done.
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
     }
 
     /// Whether the database answers.

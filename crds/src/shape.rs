@@ -214,6 +214,18 @@ pub fn ratio(schema: &mut Schema) {
     matching(12, "^(0([.][0-9]+)?|1([.]0+)?)$", "this is no part of all: write it from 0 to 1, such as 0.01")(schema);
 }
 
+/// A method of the API.
+pub fn method(schema: &mut Schema) {
+    let message = "this is no method of the API: write GET, HEAD, POST, PUT, PATCH or DELETE";
+    matching(6, "^(GET|HEAD|POST|PUT|PATCH|DELETE)$", message)(schema);
+}
+
+/// The name of a header.
+pub fn header_name(schema: &mut Schema) {
+    let message = "this is no name of a header: write at most 64 letters, digits, - and _, such as X-API-Key";
+    matching(64, "^[-a-zA-Z0-9_]+$", message)(schema);
+}
+
 /// A role of a caller.
 pub fn role(schema: &mut Schema) {
     let message = "this is no role: write at most 64 letters, digits and _ . : / -";

@@ -15,9 +15,9 @@ use mainstay_crds::schema::Schema;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Environment, Exit, Failure, Paths, Reason, ServerFlags, migrate, settings};
-use crate::app::{App, Debug, Identity, Limits, Readiness};
+use crate::app::{App, Cors, Debug, Identity, Limits, Readiness};
 use crate::config::{Settings, Telemetry};
-use crate::http::{self, Listeners};
+use crate::http::{self, Listeners, Started};
 use crate::limit::Limiter;
 use crate::limit::shared::Shared;
 use crate::query::page;
@@ -31,11 +31,13 @@ use crate::telemetry::{self, Metrics, Tracing};
 use crate::{openapi, store};
 
 mod admin_key;
+mod descriptors;
 mod heartbeat;
 mod prepare;
 mod reload;
 mod screen;
 mod sweep;
+mod tls;
 mod used_keys;
 mod watch;
 
@@ -112,6 +114,7 @@ impl Start {
             None => store.clone(),
         };
         let app = Data::new(self.app(store, debug)?);
+        let files = tls::Files::open(&self.settings.tls)?;
         let database = Database { store: direct, start: self.start(&app) };
         let state = tokio::select! {
             state = database.prepare() => state?,
@@ -123,8 +126,9 @@ impl Start {
         let is_ready = matches!(state, State::Ready(..));
         let key = self.take_over(&app, &database, state).await?;
         let listeners = Listeners { public: vec![public], admin: vec![admin] };
-        let (main, side) = http::start(app.clone(), listeners)
+        let started = http::start(app.clone(), listeners, files.as_ref().map(|files| &files.certificate))
             .map_err(|error| Failure::new(Exit::Unavailable, format!("cannot listen: {error}")))?;
+        let Started { public: main, admin: side, connections } = started;
         let handles = [main.handle(), side.handle()];
         tracing::info!(
             api = %public_address, admin = %admin_address, database = %self.settings.database.url, "listening"
@@ -151,7 +155,8 @@ impl Start {
         let (keys, reload) = (watch::follow(&app, &self.settings), reload::follow(watch, &app, &database));
         let limits = async { tokio::join!(sweep::forget(&app), keep(&app)) };
         let keys = async { tokio::join!(keys, used_keys::follow(&app)) };
-        let beside = async { tokio::join!(heartbeat::beat(&app), sweep::sweep(&app), keys, reload, limits) };
+        let clients = async { tokio::join!(sweep::connections(&connections), follow(files, &app)) };
+        let beside = async { tokio::join!(heartbeat::beat(&app), sweep::sweep(&app), keys, reload, limits, clients) };
         until_the_end(&app, async { tokio::join!(main, side) }, control, beside).await
     }
 
@@ -169,7 +174,7 @@ impl Start {
 
     /// The shared state, not ready yet.
     fn app(&self, store: Store, debug: Debug) -> Result<App, Failure> {
-        let Settings { limits, timeouts, shutdown_grace, cors_allowed_origins, .. } = &self.settings;
+        let Settings { limits, timeouts, shutdown_grace, cors, .. } = &self.settings;
         let Settings { admin_key, api_keys, jwt_keys, rate_limits, proxies, redis_url, .. } = &self.settings;
         let page = page::Limits { default: limits.page_default, max: limits.page_max };
         let database = match self.settings.database.url {
@@ -201,7 +206,15 @@ impl Start {
                 url: limits.url.0,
                 patience: timeouts.client,
                 grace: *shutdown_grace,
-                cors_origins: cors_allowed_origins.clone(),
+                headers: limits.headers.0,
+                connections: descriptors::connections(limits.connections, self.settings.database.pool_size),
+            },
+            cors: Cors {
+                origins: cors.allowed_origins.clone(),
+                methods: cors.allowed_methods.0.clone(),
+                headers: cors.allowed_headers.0.clone(),
+                credentials: cors.allow_credentials,
+                max_age: cors.max_age,
             },
             limiter: Limiter::new(rate_limits.0.clone(), shared),
             proxies: proxies.clone(),
@@ -284,7 +297,10 @@ impl Start {
         let orderly = async {
             tokio::time::sleep(self.settings.drain_delay).await;
             let [main, side] = handles;
-            main.stop(true).await;
+            // The library's own limit counts whole seconds.
+            if tokio::time::timeout(self.settings.shutdown_grace, main.stop(true)).await.is_err() {
+                tracing::warn!("the grace is over: what is still in flight is cut off");
+            }
             side.stop(true).await;
         };
         tokio::select! {
@@ -342,6 +358,13 @@ async fn keep(app: &App) {
     }
 }
 
+/// Follows the files of the certificate, where there is one.
+async fn follow(files: Option<tls::Files<'_>>, app: &App) {
+    if let Some(files) = files {
+        files.follow(app).await;
+    }
+}
+
 /// The OpenAPI document of a schema, as served.
 fn published(schema: &Schema, page: page::Limits) -> Result<Arc<Bytes>, Failure> {
     let document = openapi::to_json(&openapi::published(schema, page));
@@ -389,7 +412,7 @@ pub(super) fn open(url: &DatabaseUrl, setting: &str, settings: &Settings) -> Res
         size: settings.database.pool_size,
         wait: settings.database.pool_wait,
         lifetime: settings.database.pool_lifetime,
-        statement_timeout: settings.timeouts.request,
+        request_timeout: settings.timeouts.request,
         lock_timeout: settings.timeouts.lock,
         schema: settings.database.schema.as_str().to_owned(),
     };
@@ -405,7 +428,7 @@ impl From<store::Error> for Failure {
             // Says itself what to do.
             Error::Refused(_) => (Exit::Unavailable, ""),
             Error::ReadOnly | Error::DiskFull => (Exit::Unavailable, "; make it writable again"),
-            Error::Busy(_) | Error::Timeout | Error::Retry | Error::OutcomeUnknown => {
+            Error::Busy(_) | Error::Overloaded(_) | Error::Timeout | Error::Retry | Error::OutcomeUnknown => {
                 (Exit::Later, "; try again later")
             }
             Error::Unique { .. } | Error::ForeignKey { .. } | Error::Check { .. } | Error::Other(_) => {

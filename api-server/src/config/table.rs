@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::parameter::Parameter;
 use super::{
-    AdminKeys, ApiKeys, Database, JwtKeys, Limits, LogFilter, LogFormat, Migrate, RateLimits, RedisUrl, SchemaName,
-    Settings, Size, Telemetry, Timeouts,
+    AdminKeys, ApiKeys, Cors, Database, HeaderNames, JwtKeys, Limits, LogFilter, LogFormat, Methods, Migrate,
+    RateLimits, RedisUrl, SchemaName, Settings, Size, Telemetry, Timeouts, Tls,
 };
 use crate::client_address::Proxies;
 use crate::store::DatabaseUrl;
@@ -239,6 +239,10 @@ pub const TABLE: &[Row] = &[
     }),
     row("limits.body", "1MiB", "SIZE", "Largest body", |s| &mut s.limits.body),
     row("limits.url", "8KiB", "SIZE", "Longest URL", |s| &mut s.limits.url),
+    row("limits.headers", "32KiB", "SIZE", "Largest headers, all of them together", |s| &mut s.limits.headers),
+    row("limits.connections", "10000", "NUMBER", "Most connections of clients at once; more wait", |s| {
+        &mut s.limits.connections
+    }),
     row("limits.depth", "32", "NUMBER", "Most levels of JSON in a body", |s| &mut s.limits.depth),
     row("limits.page.default", "20", "NUMBER", "Records of a page without `limit`", |s| &mut s.limits.page_default),
     row("limits.page.max", "200", "NUMBER", "The largest `limit`", |s| &mut s.limits.page_max),
@@ -247,8 +251,27 @@ pub const TABLE: &[Row] = &[
         "",
         "LIST",
         "Origins that browsers may call from, such as https://app.example.com; * is all",
-        |s| &mut s.cors_allowed_origins,
+        |s| &mut s.cors.allowed_origins,
     ),
+    row("cors.allowedMethods", "GET,HEAD,POST,PUT,PATCH,DELETE", "LIST", "Methods that they may call with", |s| {
+        &mut s.cors.allowed_methods
+    }),
+    row("cors.allowedHeaders", "", "LIST", "Headers that they may send; without any named, all", |s| {
+        &mut s.cors.allowed_headers
+    }),
+    row(
+        "cors.allowCredentials",
+        "false",
+        "true|false",
+        "Whether they may send cookies and what else a browser adds by itself; the API itself needs none",
+        |s| &mut s.cors.allow_credentials,
+    ),
+    row("cors.maxAge", "10m", "DURATION", "How long a browser may remember what is allowed", |s| &mut s.cors.max_age),
+    row("tls.certFile", "", "FILE", "The certificate for TLS on the clients' port, with its chain, as PEM", |s| {
+        &mut s.tls.cert_file
+    })
+    .process(),
+    row("tls.keyFile", "", "FILE", "The private key of the certificate, as PEM", |s| &mut s.tls.key_file).process(),
     row("telemetry.otlpEndpoint", "", "URL", "Where traces go by OTLP over HTTP, such as http://collector:4318", |s| {
         &mut s.telemetry.otlp_endpoint
     }),
@@ -314,8 +337,23 @@ impl Settings {
             log_format: LogFormat::Text,
             log_level: LogFilter::default(),
             timeouts: Timeouts { request: Duration::ZERO, lock: Duration::ZERO, client: Duration::ZERO },
-            limits: Limits { body: Size(0), url: Size(0), depth: 0, page_default: 0, page_max: 0 },
-            cors_allowed_origins: Vec::new(),
+            limits: Limits {
+                body: Size(0),
+                url: Size(0),
+                headers: Size(0),
+                connections: 0,
+                depth: 0,
+                page_default: 0,
+                page_max: 0,
+            },
+            cors: Cors {
+                allowed_origins: Vec::new(),
+                allowed_methods: Methods::default(),
+                allowed_headers: HeaderNames::default(),
+                allow_credentials: false,
+                max_age: Duration::ZERO,
+            },
+            tls: Tls::default(),
             telemetry: Telemetry::default(),
             rate_limits: RateLimits::default(),
             proxies: Proxies::default(),

@@ -131,8 +131,8 @@ fn origins_of_browsers_come_as_text_or_as_a_list() {
     let from_document = resolve(&flags(&[]), &environment(&[]), Some(&document)).unwrap();
     let typed = [("cors.allowedOrigins", "https://a.example, http://b.example:81")];
     let from_flag = resolve(&flags(&typed), &environment(&[]), None).unwrap();
-    assert_eq!(from_document.settings.cors_allowed_origins, ["https://a.example", "http://b.example:81"]);
-    assert_eq!(from_flag.settings.cors_allowed_origins, from_document.settings.cors_allowed_origins);
+    assert_eq!(from_document.settings.cors.allowed_origins, ["https://a.example", "http://b.example:81"]);
+    assert_eq!(from_flag.settings.cors.allowed_origins, from_document.settings.cors.allowed_origins);
     for wrong in ["a.example", "https://a.example/", "https://", "ftp://a"] {
         assert_eq!(problems(&[("cors.allowedOrigins", wrong)], &[], None).len(), 1, "{wrong}");
     }
@@ -315,4 +315,45 @@ fn traces_go_to_a_base_url_in_a_part_of_all() {
     let document = backend("{ telemetry: { otlpEndpoint: \"http://c:4318\", sampleRatio: \"0.5\" } }");
     let telemetry = resolve(&flags(&[]), &environment(&[]), Some(&document)).unwrap().settings.telemetry;
     assert_eq!((telemetry.otlp_endpoint.show().as_str(), telemetry.sample_ratio.0), ("http://c:4318", 0.5));
+}
+
+#[test]
+fn what_web_pages_may_do_is_checked_and_certificates_come_with_their_keys() {
+    let config = "{ cors: { allowedOrigins: [https://a.example], allowedMethods: [GET, PATCH], allowedHeaders: [X-API-Key], \
+        allowCredentials: true, maxAge: 5m }, limits: { headers: 2KiB, connections: 7 } }";
+    let settings = resolve(&flags(&[]), &environment(&[]), Some(&backend(config))).unwrap().settings;
+    assert_eq!(settings.cors.allowed_methods.0, ["GET", "PATCH"]);
+    assert_eq!(settings.cors.allowed_headers.0, ["x-api-key"]);
+    assert!(settings.cors.allow_credentials);
+    assert_eq!((settings.cors.max_age, settings.limits.headers.0), (Duration::from_secs(300), 2048));
+    assert_eq!(settings.limits.connections, 7);
+    let typed = [
+        ("cors.allowedMethods", "GET,BREW"),
+        ("cors.allowedHeaders", "a b"),
+        ("cors.allowCredentials", "yes"),
+        ("limits.connections", "many"),
+    ];
+    let found = problems(&typed, &[], None);
+    for rule in
+        ["`BREW` is none of GET, ", "`a b` is no name of a header", "`yes` is neither true nor false", "`many` is"]
+    {
+        assert!(found.iter().any(|problem| problem.contains(rule)), "{rule}: {found:#?}");
+    }
+    let typed = [
+        ("cors.allowedOrigins", "*"),
+        ("cors.allowCredentials", "true"),
+        ("tls.certFile", "tls.crt"),
+        ("limits.headers", "1MiB"),
+        ("limits.connections", "0"),
+    ];
+    let found = problems(&typed, &[], None);
+    for flag in [
+        "--limits-headers is",
+        "--limits-connections is",
+        "--cors-allow-credentials would",
+        "--tls-cert-file and --tls-key-file",
+    ] {
+        assert!(found.iter().any(|problem| problem.starts_with(flag)), "{flag}: {found:#?}");
+    }
+    assert_eq!(found.len(), 4, "{found:#?}");
 }

@@ -1,6 +1,6 @@
 //! A request's body: its media type, its size, its pace.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
@@ -32,14 +32,26 @@ pub fn lines(request: &HttpRequest) -> Result<Format, Error> {
     Ok(if csv { Format::Csv } else { Format::Ndjson })
 }
 
-/// A body of any length, piece by piece; 408 when the next one does not arrive in time, 400 when the connection breaks.
-/// Ends with the first failure.
+/// What has to arrive of a body of any length before patience ends. Not each piece alone has a time: they may be of one byte.
+const STEP: usize = 1024;
+
+/// A body of any length, piece by piece; 408 when it does not come on in time, 400 when the connection breaks. Ends with the
+/// first failure. Only the time that the client takes counts.
 pub fn chunks(payload: Payload, patience: Duration) -> impl Stream<Item = Result<Bytes, Error>> {
-    futures_util::stream::unfold(Some(payload), move |payload| async move {
-        let mut payload = payload?;
-        match tokio::time::timeout(patience, payload.next()).await {
+    let begin = (payload, patience, 0);
+    futures_util::stream::unfold(Some(begin), move |state| async move {
+        let (mut payload, left, arrived) = state?;
+        let began = Instant::now();
+        match tokio::time::timeout(left, payload.next()).await {
             Ok(None) => None,
-            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(payload))),
+            Ok(Some(Ok(chunk))) => {
+                let arrived = arrived + chunk.len();
+                let next = match arrived >= STEP {
+                    true => (payload, patience, 0),
+                    false => (payload, left.saturating_sub(began.elapsed()), arrived),
+                };
+                Some((Ok(chunk), Some(next)))
+            }
             Ok(Some(Err(cause))) => {
                 Some((Err(Error::new(Code::MalformedRequest, format!("the body broke off: {cause}"))), None))
             }

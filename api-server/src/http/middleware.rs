@@ -1,7 +1,8 @@
 //! What every request passes, outermost first; the order is that of [`super::start`].
 //!
 //! [`observe`] names, times and logs the request and renders failures; [`guard`] refuses what no handler should see;
-//! [`super::limit`] what is more than a client may ask; [`mark_compressed`] keeps entity tags of compressed answers apart.
+//! [`super::limit`] what is more than a client may ask; [`compression`] says what is compressed and marks its entity tag;
+//! [`headers`] are those of every answer.
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -9,10 +10,8 @@ use std::panic::AssertUnwindSafe;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::{
-    CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
-};
-use actix_web::http::{ConnectionType, StatusCode, Uri};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, Uri};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt as _;
@@ -22,12 +21,19 @@ use uuid::Uuid;
 
 use super::accept::{accepts_json, prefers_problem};
 use super::account::{Account, TRACEPARENT};
-use super::conditions::SUFFIXES;
+use super::connections::Connection;
 use super::error::Failure;
 use super::limit::Address;
 use super::unread;
 use crate::app::App;
 use crate::service::{Code, Error};
+
+pub mod compression;
+mod headers;
+#[cfg(test)]
+mod tests;
+
+use headers::Common;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -43,20 +49,22 @@ pub async fn observe<B: MessageBody + 'static>(
     let client = client(&request, app.as_ref());
     request.extensions_mut().insert(Address(client));
     let as_problem = prefers_problem(request.headers());
+    let answering = request.conn_data::<Connection>().map(Connection::busy);
+    let common = Common::of(&request);
     let account = Account::open(&request, held.as_ref(), client, &id);
     let work = next.call(request).instrument(account.span()).with_context(account.context());
     let traced = account.trace();
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
     let mut outcome = match outcome {
         Ok(Ok(response)) => {
-            let response = account.follow(render(response, &id, as_problem));
-            Ok(unread::answer(response, held))
+            let response = account.follow(render(response, &id, as_problem, &common));
+            Ok(unread::answer(response, held, answering))
         }
         // The request went inwards as the only handle on itself, so that without a response there is no route to name.
-        Ok(Err(error)) => Err(render_alone(error.error_response(), &id, as_problem, account)),
+        Ok(Err(error)) => Err(render_alone(error.error_response(), &id, as_problem, &common, account)),
         Err(_) => {
             let failure = Failure::from(Error::bug("a handler panicked"));
-            Err(render_alone(failure.error_response(), &id, as_problem, account))
+            Err(render_alone(failure.error_response(), &id, as_problem, &common, account))
         }
     };
     let head = match &mut outcome {
@@ -81,17 +89,22 @@ fn client(request: &ServiceRequest, app: Option<&web::Data<App>>) -> Option<IpAd
     Some(proxies.client(peer, lines.into_iter()))
 }
 
-/// Refuses URLs over the limit (414), clients that take neither JSON nor what the path has (406), and every use of the API
+/// Refuses URLs and headers over their limits (414, 431), clients that take neither JSON nor what the path has (406), and every use of the API
 /// before the schema is applied (503): no handler has to ask.
 pub async fn guard<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let app = request.app_data::<web::Data<App>>();
-    let limit = app.map_or(usize::MAX, |app| app.limits.url);
+    let (limit, headers) = app.map_or((usize::MAX, usize::MAX), |app| (app.limits.url, app.limits.headers));
     let api = request.path().starts_with("/api/");
     let refusal = if length(request.uri()) > limit {
         Some(Error::new(Code::UriTooLong, format!("a URL has at most {limit} bytes; search with fewer parameters")))
+    } else if headers::length(request.headers()) > headers {
+        Some(Error::new(
+            Code::HeadersTooLarge,
+            format!("all headers together have at most {headers} bytes; send fewer"),
+        ))
     } else if api && !is_export(request.path()) && !accepts_json(request.headers()) {
         Some(Error::new(Code::NotAcceptable, "this path answers application/json or application/problem+json"))
     } else if api && !app.is_none_or(|app| app.readiness.is_started()) {
@@ -109,42 +122,6 @@ pub async fn guard<B: MessageBody + 'static>(
 fn is_export(path: &str) -> bool {
     let below = path.strip_prefix("/api/v1/").and_then(|rest| rest.split_once('/'));
     below.is_some_and(|(_, rest)| rest == "export")
-}
-
-/// Marks the entity tag of a compressed answer, which has other bytes than the plain one (RFC 9110, section 8.8.3). A 304
-/// bears the tag that the client knows, by which caches find what they have.
-pub async fn mark_compressed<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, actix_web::Error> {
-    let mut response = next.call(request).await?;
-    let known = match response.status() {
-        StatusCode::NOT_MODIFIED => known_tag(response.request().headers(), response.headers().get(ETAG)),
-        _ => None,
-    };
-    let headers = response.headers_mut();
-    if let Some(tag) = known {
-        headers.insert(ETAG, tag);
-        return Ok(response);
-    }
-    let encoding = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
-    let suffix = encoding.and_then(|encoding| SUFFIXES.iter().find(|suffix| **suffix == encoding));
-    let tag = headers.get(ETAG).and_then(|tag| tag.to_str().ok()?.strip_suffix('"').map(str::to_owned));
-    if let (Some(suffix), Some(tag)) = (suffix, tag)
-        && let Ok(marked) = HeaderValue::from_str(&format!("{tag}-{suffix}\""))
-    {
-        headers.insert(ETAG, marked);
-    }
-    Ok(response)
-}
-
-/// The tag of `If-None-Match` that is `current` with the mark of a compressed answer.
-fn known_tag(request: &HeaderMap, current: Option<&HeaderValue>) -> Option<HeaderValue> {
-    let plain = current?.to_str().ok()?.strip_suffix('"')?;
-    let given: Vec<&str> = request.get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok()).collect();
-    let marked = SUFFIXES.iter().map(|suffix| format!("{plain}-{suffix}\""));
-    let mut known = marked.filter(|tag| given.iter().any(|given| given.contains(tag.as_str())));
-    HeaderValue::from_str(&known.next()?).ok()
 }
 
 /// 404 for a path that is none of ours.
@@ -169,6 +146,7 @@ fn render<B: MessageBody + 'static>(
     response: ServiceResponse<B>,
     id: &str,
     as_problem: bool,
+    common: &Common,
 ) -> ServiceResponse<EitherBody<B>> {
     let (request, response) = response.into_parts();
     let response = match failure_of(&response) {
@@ -176,18 +154,20 @@ fn render<B: MessageBody + 'static>(
         Some(failure) => render_failure(response, &failure, id, as_problem).map_into_right_body(),
     };
     let mut response = ServiceResponse::new(request, response);
-    finish_headers(response.headers_mut(), id);
+    let status = response.status();
+    common.write(status, response.headers_mut(), id);
     response
 }
 
 /// As [`render`], for a response that came without its request.
-fn render_alone(response: HttpResponse, id: &str, as_problem: bool, account: Account) -> HttpResponse {
+fn render_alone(response: HttpResponse, id: &str, as_problem: bool, common: &Common, account: Account) -> HttpResponse {
     let mut response = match failure_of(&response) {
         None => response,
         Some(failure) => render_failure(response, &failure, id, as_problem),
     };
-    finish_headers(response.headers_mut(), id);
-    account.close(response.status().as_u16(), response.body().size());
+    let status = response.status();
+    common.write(status, response.headers_mut(), id);
+    account.close(status.as_u16(), response.body().size());
     response
 }
 
@@ -218,20 +198,9 @@ fn foreign<B>(response: &HttpResponse<B>) -> Option<Failure> {
         408 => Code::RequestTimeout,
         413 => Code::PayloadTooLarge,
         415 => Code::UnsupportedMediaType,
+        431 => Code::HeadersTooLarge,
         400..=499 => Code::MalformedRequest,
         _ => Code::InternalError,
     };
     Some(Failure::from(Error::new(code, status.canonical_reason().unwrap_or("the request failed"))))
-}
-
-fn finish_headers(headers: &mut HeaderMap, id: &str) {
-    if let Ok(value) = HeaderValue::from_str(id) {
-        headers.insert(REQUEST_ID, value);
-    }
-    let vary = headers.get_all(VARY).filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(", ");
-    let origin = if vary.to_ascii_lowercase().contains("origin") { ", Origin" } else { "" };
-    if let Ok(value) = HeaderValue::from_str(&format!("Authorization, X-API-Key, Accept, Accept-Encoding{origin}")) {
-        headers.insert(VARY, value);
-    }
-    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
 }

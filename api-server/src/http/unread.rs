@@ -16,6 +16,8 @@ use actix_web::web::Bytes;
 use futures_util::Stream;
 use futures_util::stream::poll_fn;
 
+use super::connections::Answering;
+
 /// A chunked body that a handler reads, and that its answer holds.
 pub struct Held {
     _body: Rc<RefCell<Payload>>,
@@ -48,22 +50,30 @@ pub fn hold(request: &mut ServiceRequest) -> Option<Held> {
     Some(Held { _body: body, read })
 }
 
-/// Lets the answer hold the body.
+/// Lets the answer hold the body, and a stream also the note that it is still written.
 pub fn answer<B: MessageBody + 'static>(
     response: ServiceResponse<EitherBody<B>>,
     held: Option<Held>,
+    mut answering: Option<Answering>,
 ) -> ServiceResponse<EitherBody<B>> {
-    match held {
-        Some(held) => response
-            .map_body(|_, body| EitherBody::right(BoxBody::new(Holding { body: BoxBody::new(body), _held: held }))),
-        None => response,
+    let size = response.response().body().size();
+    if let (Some(answering), BodySize::Sized(bytes)) = (&mut answering, size) {
+        answering.bytes = bytes;
     }
+    let answering = answering.filter(|_| size == BodySize::Stream);
+    if held.is_none() && answering.is_none() {
+        return response;
+    }
+    response.map_body(|_, body| {
+        EitherBody::right(BoxBody::new(Holding { body: BoxBody::new(body), _held: held, _answering: answering }))
+    })
 }
 
-/// The body of an answer with the body of its request.
+/// The body of an answer with what lasts until it is written.
 struct Holding {
     body: BoxBody,
-    _held: Held,
+    _held: Option<Held>,
+    _answering: Option<Answering>,
 }
 
 impl MessageBody for Holding {

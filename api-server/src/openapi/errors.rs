@@ -40,8 +40,12 @@ const ERRORS: &[(u16, &str, &str)] = &[
     ),
     (428, "PreconditionRequired", "The collection takes changes with `If-Match` alone."),
     (431, "HeadersTooLarge", "The request's headers are larger than the server takes."),
-    (503, "Unavailable", "The database is away or busy; try again after `Retry-After` seconds."),
-    (504, "Timeout", "The database took too long."),
+    (
+        503,
+        "Unavailable",
+        "The database is away or busy (`UNAVAILABLE`), or more is asked than is served in time (`OVERLOADED`); try again after `Retry-After` seconds.",
+    ),
+    (504, "Timeout", "The database took too long; nothing was changed."),
 ];
 
 /// Adds the error answers that `paths` refer to, and the headers that answers share.
@@ -67,12 +71,8 @@ pub fn header(name: &str) -> Ref {
 }
 
 fn answer(status: u16, when: &str) -> Response {
-    let response = ResponseBuilder::new().description(when);
-    // The HTTP library answers oversized headers by itself, before the request is one.
-    if status == 431 {
-        return response.build();
-    }
-    let response = response
+    let response = ResponseBuilder::new()
+        .description(when)
         .header_ref("X-Request-Id", header("RequestId"))
         .header_ref("Vary", header("Vary"))
         .content("application/json", Content::new(Some(raw(reference("ErrorAnswer")))))

@@ -32,6 +32,8 @@ pub enum Code {
     Conflict,
     /// `If-Match` or `If-None-Match` does not hold.
     PreconditionFailed,
+    /// The headers are larger than allowed.
+    HeadersTooLarge,
     /// The body is larger than allowed.
     PayloadTooLarge,
     /// The URL is longer than allowed.
@@ -46,6 +48,8 @@ pub enum Code {
     RateLimited,
     /// The database cannot be reached or is busy.
     Unavailable,
+    /// More is asked than can be served in time.
+    Overloaded,
     /// The database took too long.
     Timeout,
     /// A bug.
@@ -140,6 +144,14 @@ impl Error {
         Problem { path, code, message: self.message.clone(), hint: None }
     }
 
+    /// Turned away at once, for there would be so long a wait.
+    pub fn overloaded(wait: Duration) -> Self {
+        let message = "more is asked of the server than it can serve in time; try again later";
+        let seconds = wait.as_secs_f64().ceil().clamp(1.0, 60.0);
+        let retry_after = Some(Duration::from_secs_f64(seconds));
+        Error { retry_after, ..Error::new(Code::Overloaded, message) }
+    }
+
     fn away(message: &str, seconds: u64, cause: store::Error) -> Self {
         Error {
             retry_after: Some(Duration::from_secs(seconds)),
@@ -165,6 +177,8 @@ impl From<store::Error> for Error {
             },
             store::Error::Away(_) => Error::away("the database cannot be reached; try again", 1, error),
             store::Error::Busy(_) | store::Error::Retry => Error::away("the database is busy; try again", 1, error),
+            // No cause: a line in the log for each would be more load.
+            store::Error::Overloaded(wait) => Error::overloaded(wait),
             store::Error::ReadOnly => Error::away("the database takes no writes at the moment; try again", 5, error),
             store::Error::DiskFull => Error::away("the database's disk is full; nothing was changed", 30, error),
             // Found by looking first; these are what another transaction did in between.

@@ -4,7 +4,7 @@
 //! is our own text, so this closed enum is all that differs. Never decides about transactions.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::{Connection as _, DefaultLoadingMode, LoadConnection, SimpleConnection};
 use diesel::pg::PgConnection;
@@ -13,6 +13,7 @@ use diesel::sqlite::SqliteConnection;
 use mainstay_crds::Value;
 use mainstay_crds::sql::{ColumnType, Dialect, Sql};
 
+use super::budget::Budget;
 use super::error::Error;
 use super::statement::{Admission, Statement};
 use super::{Abort, decode, span};
@@ -31,6 +32,8 @@ pub struct Conn {
     pub(super) entered: bool,
     /// How long ago it was taken from the pool before; `None` at the first time.
     pub(super) rested: Option<Duration>,
+    /// How long the body that runs on it may go on; none outside of requests.
+    budget: Option<Budget>,
 }
 
 pub(super) enum Raw {
@@ -40,7 +43,46 @@ pub(super) enum Raw {
 
 impl Conn {
     pub(super) fn new(raw: Raw, admission: Arc<Admission>) -> Conn {
-        Conn { raw, admission, failed: false, lost: false, read_only: false, entered: false, rested: None }
+        Conn {
+            raw,
+            admission,
+            failed: false,
+            lost: false,
+            read_only: false,
+            entered: false,
+            rested: None,
+            budget: None,
+        }
+    }
+
+    /// From now on statements end at `deadline`. `longest` is what the session allows each of them.
+    pub(super) fn hurry(&mut self, deadline: Instant, longest: Duration) {
+        self.budget = Some(match self.budget.take() {
+            Some(budget) => budget.again(deadline),
+            None => Budget::new(deadline, longest),
+        });
+    }
+
+    /// From now on statements may take what the session allows: for work that is no request's.
+    pub(super) fn at_leisure(&mut self) -> Result<(), Error> {
+        match self.budget.take().and_then(Budget::narrowed) {
+            Some(longest) if self.dialect() == Dialect::Postgres => {
+                self.settle(&format!("SET statement_timeout = {}", longest.as_millis()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a statement for which no time is left, and tells PostgreSQL when there is less than its session allows.
+    fn in_time(&mut self) -> Result<(), Error> {
+        let Some(budget) = &mut self.budget else { return Ok(()) };
+        let allowed = budget.next(Instant::now()).ok_or(Error::Timeout)?;
+        match (&mut self.raw, allowed) {
+            (Raw::Postgres(connection), Some(allowed)) => {
+                Ok(connection.batch_execute(&format!("SET statement_timeout = {}", allowed.as_millis().max(1)))?)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Which database this is.
@@ -65,15 +107,23 @@ impl Conn {
 
     fn run(&mut self, statement: &Statement) -> Result<usize, Error> {
         let part = span::of(self.dialect(), || statement.shown());
-        let done = match &mut self.raw {
-            Raw::Postgres(connection) => connection.execute_returning_count(statement),
-            Raw::Sqlite(connection) => connection.execute_returning_count(statement),
-        };
-        self.note(part.ended(done.map_err(Error::from)))
+        let done = self.in_time().and_then(|()| match &mut self.raw {
+            Raw::Postgres(connection) => connection.execute_returning_count(statement).map_err(Error::from),
+            Raw::Sqlite(connection) => connection.execute_returning_count(statement).map_err(Error::from),
+        });
+        self.note(part.ended(done))
     }
 
     /// Runs statements without binds, divided by `;`.
     pub fn batch(&mut self, text: &str) -> Result<(), Error> {
+        match self.in_time() {
+            Ok(()) => self.settle(text),
+            late => self.note(late),
+        }
+    }
+
+    /// As [`Conn::batch`], whatever the time is: what ends a transaction must not come too late.
+    pub(super) fn settle(&mut self, text: &str) -> Result<(), Error> {
         let part = span::of(self.dialect(), || text.to_owned());
         let done = match &mut self.raw {
             Raw::Postgres(connection) => connection.batch_execute(text),
@@ -104,14 +154,22 @@ impl Conn {
     ) -> Result<(), Error> {
         let statement = Statement::new(sql, self.dialect(), &self.admission, varying);
         let part = span::of(self.dialect(), || statement.shown());
-        let done = match &mut self.raw {
+        let late = self.in_time();
+        let end = self.budget.as_ref().map(Budget::deadline);
+        let done = late.and_then(|()| match &mut self.raw {
             Raw::Postgres(connection) => LoadConnection::<DefaultLoadingMode>::load(connection, &statement)
                 .map_err(Error::from)
                 .and_then(|mut rows| rows.try_for_each(|row| each(&Row::Postgres(&row?)))),
+            // It finds its rows one by one while they are read.
             Raw::Sqlite(connection) => LoadConnection::<DefaultLoadingMode>::load(connection, &statement)
                 .map_err(Error::from)
-                .and_then(|mut rows| rows.try_for_each(|row| each(&Row::Sqlite(&row?)))),
-        };
+                .and_then(|mut rows| {
+                    rows.try_for_each(|row| match end {
+                        Some(end) if Instant::now() > end => Err(Error::Timeout),
+                        _ => each(&Row::Sqlite(&row?)),
+                    })
+                }),
+        });
         self.note(part.ended(done))
     }
 
@@ -122,7 +180,11 @@ impl Conn {
         let done = body(self);
         match &done {
             Ok(_) => self.batch("RELEASE SAVEPOINT part")?,
-            Err(Abort::Domain(_)) => self.batch("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")?,
+            Err(Abort::Domain(_)) => {
+                self.settle("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")?;
+                // Settings of the session are rolled back too.
+                self.budget.iter_mut().for_each(Budget::forget);
+            }
             Err(Abort::Store(_)) => {}
         }
         done

@@ -163,9 +163,9 @@ fn postgres(url: &str, options: &PoolOptions, admission: &Arc<Admission>) -> Res
          SET search_path = {}; SET statement_timeout = {}; SET lock_timeout = {}; \
          SET idle_in_transaction_session_timeout = {};",
         ident(&options.schema),
-        options.statement_timeout.as_millis(),
+        options.request_timeout.as_millis(),
         options.lock_timeout.as_millis(),
-        options.statement_timeout.as_millis() * 2,
+        options.request_timeout.as_millis() * 2,
     ))?;
     let mut sql = Sql::new();
     sql.push(

@@ -3,6 +3,8 @@
 //! Made by [`super::conn`], matched by the services. Diesel gives no SQLSTATE beyond the common kinds, so the rest
 //! is told by the server's message; `super::connect` asks PostgreSQL for English ones. Holds no URL and no bind.
 
+use std::time::Duration;
+
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 
 /// A failed use of the database.
@@ -34,6 +36,9 @@ pub enum Error {
     /// No connection or lock became free in time.
     #[error("the database is busy: {0}")]
     Busy(&'static str),
+    /// Too many wait for a connection already; how long one more would.
+    #[error("the queue for a connection is {0:?} long")]
+    Overloaded(Duration),
     /// The statement took longer than it may.
     #[error("the statement took too long")]
     Timeout,

@@ -78,6 +78,7 @@ pub(super) fn kind(error: &Error) -> Option<&'static str> {
         Error::Unique { .. } | Error::ForeignKey { .. } | Error::Check { .. } => return None,
         Error::Away(_) => "away",
         Error::Busy(_) => "busy",
+        Error::Overloaded(_) => "overloaded",
         Error::Timeout => "timeout",
         Error::ReadOnly => "read_only",
         Error::OutcomeUnknown => "outcome_unknown",

@@ -15,10 +15,14 @@ use prometheus::Histogram;
 use super::PoolOptions;
 use super::conn::Conn;
 use super::error::Error;
+use super::queue::Queue;
 use crate::telemetry::trace;
 
 /// How long opening a connection may take, its questions to the server included.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long after its deadline a database may still say that it has stopped.
+const SLACK: Duration = Duration::from_secs(2);
 
 /// Opens a connection. Blocking.
 pub(super) type Open = Box<dyn Fn() -> Result<Conn, Error> + Send + Sync>;
@@ -26,8 +30,11 @@ pub(super) type Open = Box<dyn Fn() -> Result<Conn, Error> + Send + Sync>;
 /// A bounded set of connections.
 pub(super) struct Pool {
     pool: Deadpool<Opener>,
-    /// The longest that anyone waits for a body.
-    deadline: Duration,
+    queue: Queue,
+    /// How long a request waits for a connection.
+    wait: Duration,
+    /// How long a session allows a statement.
+    longest: Duration,
     waits: Histogram,
 }
 
@@ -48,6 +55,8 @@ pub struct PoolStatus {
     pub idle: usize,
     /// Requests that wait for one.
     pub waiting: usize,
+    /// Requests that were turned away at once, since the start.
+    pub refused: u64,
 }
 
 /// A connection in use; back in the pool when dropped, unless it was lost.
@@ -88,24 +97,35 @@ impl Manager for Opener {
 
 impl Pool {
     pub(super) fn new(open: Open, options: &PoolOptions, waits: Histogram) -> Result<Pool, Error> {
-        let PoolOptions { size, wait, lifetime, statement_timeout, .. } = *options;
+        let PoolOptions { size, wait, lifetime, request_timeout, .. } = *options;
+        let size = size.max(1);
         let timeouts = Timeouts { wait: Some(wait), create: Some(CONNECT), recycle: None };
         let manager = Opener { open: open.into(), lifetime };
-        let pool = Deadpool::builder(manager).max_size(size.max(1)).timeouts(timeouts).runtime(Runtime::Tokio1).build();
+        let pool = Deadpool::builder(manager).max_size(size).timeouts(timeouts).runtime(Runtime::Tokio1).build();
         let pool = pool.map_err(|error| Error::Other(error.to_string()))?;
-        Ok(Pool { pool, deadline: statement_timeout * 2, waits })
+        Ok(Pool { pool, queue: Queue::new(size, wait), wait, longest: request_timeout, waits })
     }
 
-    /// Waits for a connection: one that rests, or a new one.
-    pub(super) async fn take(&self) -> Result<Lease, Error> {
+    /// Waits for a connection, one that rests or a new one, until the deadline; not at all where too many wait already.
+    pub(super) async fn take(&self, deadline: Instant) -> Result<Lease, Error> {
         let (began, mut part) = (Instant::now(), trace::part("wait for a connection"));
-        let got = self.pool.get().await;
+        let taken = self.taken(deadline).await;
         self.waits.observe(began.elapsed().as_secs_f64());
-        if got.is_err() {
+        if taken.is_err() {
             part.fail("pool");
         }
-        match got {
-            Ok(object) => Ok(Lease { object }),
+        taken
+    }
+
+    async fn taken(&self, deadline: Instant) -> Result<Lease, Error> {
+        let place = self.queue.enter().map_err(Error::Overloaded)?;
+        let wait = self.wait.min(deadline.saturating_duration_since(Instant::now()));
+        let timeouts = Timeouts { wait: Some(wait), create: Some(CONNECT), recycle: None };
+        match self.pool.timeout_get(&timeouts).await {
+            Ok(object) => {
+                place.served();
+                Ok(Lease { object })
+            }
             Err(PoolError::Backend(error)) => Err(error),
             Err(PoolError::Timeout(TimeoutType::Create)) => Err(Error::Away("no answer while connecting".to_owned())),
             Err(PoolError::Timeout(_)) => Err(Error::Busy("no connection became free")),
@@ -114,15 +134,18 @@ impl Pool {
     }
 
     /// Runs `work` on a blocking thread. A connection that it lost takes all idle ones with it. A database that says
-    /// nothing at all is waited for until the deadline; the work and its connection are then on their own.
+    /// nothing at all is waited for until shortly after the deadline; the work and its connection are then on their own.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         mut lease: Lease,
+        deadline: Instant,
         work: impl FnOnce(&mut Conn) -> T + Send + 'static,
     ) -> Result<T, Error> {
         let (span, carried) = (tracing::Span::current(), trace::carry());
+        let (began, longest) = (Instant::now(), self.longest);
         let done = tokio::task::spawn_blocking(move || {
             let _entered = carried.enter();
+            lease.conn().hurry(deadline, longest);
             // A body that panics leaves it set, with a transaction that nobody ended.
             lease.conn().entered = true;
             let done = span.in_scope(|| work(lease.conn()));
@@ -131,7 +154,8 @@ impl Pool {
             drop(lease);
             (done, lost)
         });
-        let done = tokio::time::timeout(self.deadline, done).await.map_err(|_| Error::OutcomeUnknown)?;
+        let done = tokio::time::timeout_at((deadline + SLACK).into(), done).await.map_err(|_| Error::OutcomeUnknown)?;
+        self.queue.done(began.elapsed());
         let (done, lost) = done.map_err(|error| Error::Other(format!("the work on the database broke: {error}")))?;
         if lost {
             self.pool.retain(|_, _| false);
@@ -144,13 +168,14 @@ impl Pool {
         &self,
         work: impl FnOnce(&mut Conn) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let mut conn = Object::take(self.take().await?.object);
-        let done = tokio::task::spawn_blocking(move || work(&mut conn)).await;
-        done.map_err(|error| Error::Other(format!("the work on the database broke: {error}")))
+        let mut conn = Object::take(self.take(Instant::now() + self.wait).await?.object);
+        let done = tokio::task::spawn_blocking(move || conn.at_leisure().map(|()| work(&mut conn))).await;
+        done.map_err(|error| Error::Other(format!("the work on the database broke: {error}")))?
     }
 
     pub(super) fn status(&self) -> PoolStatus {
         let status = self.pool.status();
-        PoolStatus { max: status.max_size, size: status.size, idle: status.available, waiting: status.waiting }
+        let (max, size, idle, waiting) = (status.max_size, status.size, status.available, status.waiting);
+        PoolStatus { max, size, idle, waiting, refused: self.queue.refused() }
     }
 }

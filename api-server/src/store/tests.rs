@@ -21,6 +21,7 @@ mod catalog;
 mod changes;
 mod connections;
 mod conversions;
+mod deadlines;
 mod evolution;
 mod filters;
 mod history;

@@ -4,7 +4,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mainstay_crds::sql::{Dialect, Sql};
 
@@ -19,18 +19,23 @@ const RETRIES: u32 = 5;
 /// A connection that rested this long is tested before a statement whose outcome could not be told.
 const RESTED: Duration = Duration::from_millis(100);
 
-/// Runs work on a connection; again on another when a pooled one turns out to be dead, until one is new.
-pub(super) async fn attempt<T, E, F>(pool: &Pool, work: &Arc<F>, figures: &Figures) -> Result<T, Abort<E>>
+/// Runs work on a connection, until the deadline; again on another when a pooled one turns out to be dead, until one is new.
+pub(super) async fn attempt<T, E, F>(
+    pool: &Pool,
+    deadline: Instant,
+    work: &Arc<F>,
+    figures: &Figures,
+) -> Result<T, Abort<E>>
 where
     T: Send + 'static,
     E: Send + 'static,
     F: Fn(&mut Conn) -> Result<T, Abort<E>> + Send + Sync + 'static,
 {
     loop {
-        let lease = pool.take().await?;
+        let lease = pool.take(deadline).await?;
         let pooled = lease.rested().is_some();
         let work = Arc::clone(work);
-        match pool.run(lease, move |conn| work(conn)).await? {
+        match pool.run(lease, deadline, move |conn| work(conn)).await? {
             Err(Abort::Store(Error::Away(_))) if pooled => figures.again("connection"),
             done => return done,
         }
@@ -53,22 +58,22 @@ pub(super) fn transaction<T, E>(
         Ok(_) if conn.failed => Err(Error::Other("a transaction went on after a failed statement".to_owned()).into()),
         done => done,
     };
-    let done = done.and_then(|value| match conn.batch("COMMIT") {
+    let done = done.and_then(|value| match conn.settle("COMMIT") {
         Ok(()) => Ok(value),
         Err(Error::Away(_)) => Err(Error::OutcomeUnknown.into()),
         Err(error) => Err(error.into()),
     });
     // Also after a failed COMMIT: SQLite keeps the transaction then.
-    if done.is_err() && !conn.lost && conn.batch("ROLLBACK").is_err() {
+    if done.is_err() && !conn.lost && conn.settle("ROLLBACK").is_err() {
         conn.lost = true;
     }
     done
 }
 
 /// Runs one statement as its own transaction.
-pub(super) async fn autocommit(pool: &Pool, sql: &Sql, figures: &Figures) -> Result<usize, Error> {
+pub(super) async fn autocommit(pool: &Pool, deadline: Instant, sql: &Sql, figures: &Figures) -> Result<usize, Error> {
     loop {
-        let lease = pool.take().await?;
+        let lease = pool.take(deadline).await?;
         let rested = lease.rested().is_some_and(|rested| rested > RESTED);
         let copy = sql.clone();
         let work = move |conn: &mut Conn| {
@@ -78,7 +83,7 @@ pub(super) async fn autocommit(pool: &Pool, sql: &Sql, figures: &Figures) -> Res
             }
             Some(execute(conn, copy))
         };
-        if let Some(done) = pool.run(lease, work).await? {
+        if let Some(done) = pool.run(lease, deadline, work).await? {
             return done;
         }
         figures.again("connection");

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 mod questions;
+mod raw;
 mod words;
 
 /// Texts that have broken other servers.

@@ -14,10 +14,10 @@ use crate::shape;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ServerConfig {
-    /// How much one request may ask for; more is answered with 400, 413 or 414.
+    /// How much one request may ask for; more is answered with 400, 413, 414 or 431.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<LimitsConfig>,
-    /// How long things may take; longer is answered with 408 or 503.
+    /// How long things may take; longer is answered with 408, 503 or 504.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<TimeoutsConfig>,
     /// How each server keeps its connections. Which database it is stands in `spec.database`.
@@ -51,6 +51,14 @@ pub struct LimitsConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = shape::size)]
     pub url: Option<String>,
+    /// The largest headers of a request, all of them together, from 1KiB to 128KiB. Absent: 32KiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::size)]
+    pub headers: Option<String>,
+    /// The most connections of clients to one server at once: 1 to 1000000. More wait until one has ended. Absent: 10000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::number(1, 1_000_000))]
+    pub connections: Option<u32>,
     /// The most levels of objects and lists in a JSON body: 1 to 128. Absent: 32.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = shape::number(1, 128))]
@@ -82,7 +90,8 @@ pub struct PageConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TimeoutsConfig {
-    /// How long a request's statements may take, such as 500ms, 30s or 2m; more than zero. Absent: 30s.
+    /// How long the database may take for a request, the wait for a connection included, such as 500ms, 30s or 2m; more
+    /// than zero. Of an export or import, for each page. Absent: 30s.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = shape::long_duration)]
     pub request: Option<String>,
@@ -90,7 +99,8 @@ pub struct TimeoutsConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = shape::duration)]
     pub lock: Option<String>,
-    /// How long a request's head or body may take to arrive, such as 10s; more than zero. Absent: 10s.
+    /// How long a request's head or body may take to arrive, such as 10s; more than zero. A client that takes nothing of
+    /// its answer for six times as long is left. Absent: 10s.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = shape::long_duration)]
     pub client: Option<String>,
@@ -113,7 +123,8 @@ pub struct PoolConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = shape::number(1, 1000))]
     pub size: Option<u32>,
-    /// How long a request waits for a connection before it is answered with 503, such as 5s. Absent: 5s.
+    /// How long a request waits for a connection before it is answered with 503, such as 5s. One that would wait longer is
+    /// answered so at once. Absent: 5s.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = shape::duration)]
     pub wait: Option<String>,
@@ -126,12 +137,32 @@ pub struct PoolConfig {
 /// Which web pages may call the API.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(transform = shape::rules(&[(
+    "!has(self.allowCredentials) || !self.allowCredentials || !has(self.allowedOrigins) || !('*' in self.allowedOrigins)",
+    "`allowCredentials` would let every web page act for its visitors: name the origins instead of *",
+)]))]
 pub struct CorsConfig {
     /// Origins such as `https://shop.example.com` or `http://localhost:3000`, without a path; `*` is any. At most 100.
     /// Absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = shape::set(100, shape::origin))]
     pub allowed_origins: Option<Vec<String>>,
+    /// The methods that they may call with: GET, HEAD, POST, PUT, PATCH, DELETE. Absent: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::set(6, shape::method))]
+    pub allowed_methods: Option<Vec<String>>,
+    /// The headers that they may send, such as X-API-Key. At most 50. Absent: any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::set(50, shape::header_name))]
+    pub allowed_headers: Option<Vec<String>>,
+    /// Whether they may send cookies and what else a browser adds by itself; the API itself needs none. Not with the
+    /// origin `*`. Absent: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_credentials: Option<bool>,
+    /// How long a browser may remember this, such as 10m. Absent: 10m.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = shape::duration)]
+    pub max_age: Option<String>,
 }
 
 /// Who stands between clients and the server. A client's address is the last one that a trusted proxy was called from.

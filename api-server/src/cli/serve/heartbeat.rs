@@ -14,6 +14,9 @@ use crate::store::{Abort, Error};
 /// A third of the time after which a silent server counts as ended.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// After a beat that failed: a database with too much to do turns some away.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// How long an ending server waits for its database.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -25,8 +28,9 @@ pub fn name() -> String {
 
 /// Beats until it is dropped.
 pub async fn beat(app: &App) {
+    let mut pause = PAUSE;
     loop {
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(std::mem::replace(&mut pause, PAUSE)).await;
         let (instance, revision) = (app.identity.instance.clone(), app.identity.revision());
         if revision == 0 {
             continue;
@@ -40,7 +44,10 @@ pub async fn beat(app: &App) {
                 tracing::error!(reason, "not ready any more");
                 app.readiness.wait(reason);
             }
-            Err(error) => tracing::warn!(cause = error.to_string(), "the database was not told that this server runs"),
+            Err(error) => {
+                pause = AGAIN;
+                tracing::warn!(cause = error.to_string(), "the database was not told that this server runs");
+            }
         }
     }
 }

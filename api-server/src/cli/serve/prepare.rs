@@ -77,7 +77,12 @@ impl Database {
                 | Refusal::Moved { .. }
                 | Refusal::OldInstances { .. }
                 | Refusal::Store(
-                    Error::Away(_) | Error::Busy(_) | Error::Timeout | Error::Retry | Error::OutcomeUnknown,
+                    Error::Away(_)
+                    | Error::Busy(_)
+                    | Error::Overloaded(_)
+                    | Error::Timeout
+                    | Error::Retry
+                    | Error::OutcomeUnknown,
                 )),
             ) => Ok(State::NotYet(refusal.to_string())),
             Err(refusal) => Err(refusal.into()),

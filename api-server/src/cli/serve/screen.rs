@@ -42,7 +42,8 @@ impl Screen<'_> {
     }
 
     fn text(&self) -> String {
-        let base = format!("http://{}", reachable(self.public));
+        let scheme = if self.settings.tls.cert_file.is_some() { "https" } else { "http" };
+        let base = format!("{scheme}://{}", reachable(self.public));
         let state = if self.is_ready { "is ready" } else { "waits for its database" };
         let key = match &self.key {
             Some(Key::Shown(key)) => format!("{key}\n               shown this once: keep it"),

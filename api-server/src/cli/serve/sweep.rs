@@ -1,5 +1,5 @@
-//! What is deleted in time: answers of requests with an `Idempotency-Key` that are given no more, and counts of clients that
-//! come no more.
+//! What is ended in time: answers of requests with an `Idempotency-Key` that are given no more, counts of clients that come no
+//! more, and connections whose clients say nothing.
 //!
 //! Polled by `serve` beside the server. Servers of one database do not agree on who sweeps: a second one finds nothing.
 
@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::http::clock;
+use crate::http::connections::Connections;
 use crate::service::idempotency;
 
+/// Between two looks at connections.
+const LOOK: Duration = Duration::from_millis(500);
 /// Between two sweeps.
 const PAUSE: Duration = Duration::from_secs(3600);
 /// Between two looks for clients to forget.
@@ -19,6 +22,17 @@ pub async fn forget(app: &App) {
     loop {
         tokio::time::sleep(super::jittered(SHORT)).await;
         app.limiter.sweep();
+    }
+}
+
+/// Ends connections that stand still, until it is dropped.
+pub async fn connections(connections: &Connections) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let ended = connections.sweep();
+        if ended > 0 {
+            tracing::debug!(ended, "connections stood still");
+        }
     }
 }
 

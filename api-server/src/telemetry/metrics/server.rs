@@ -11,6 +11,8 @@ use crate::store::{PoolStatus, Status};
 #[derive(Clone)]
 pub struct Server {
     pool: IntGaugeVec,
+    shed: IntCounterVec,
+    certificates: IntCounterVec,
     limited: IntCounterVec,
     limiter: IntGaugeVec,
     revision: IntGauge,
@@ -29,6 +31,16 @@ impl Server {
                 "mainstay_pool_connections",
                 &["pool", "state"],
                 "Connections to the database: the most there may be (`max`), `busy`, `idle`; and requests `waiting` for one.",
+            )?,
+            shed: make.counters(
+                "mainstay_pool_refused_total",
+                &["pool"],
+                "Requests turned away at once (503), because too many waited for a connection already.",
+            )?,
+            certificates: make.counters(
+                "mainstay_tls_reloads_total",
+                &["result"],
+                "Changed certificates that were read: `ok`, or `failed`, in which case the one before stays.",
             )?,
             limited: make.counters(
                 "mainstay_rate_limited_total",
@@ -61,6 +73,11 @@ impl Server {
     /// Counts a request that a rate limit refused. Policies are those of the settings, and one for keys.
     pub fn rate_limited(&self, policy: &str) {
         self.limited.with_label_values(&[policy]).inc();
+    }
+
+    /// Counts one changed certificate.
+    pub fn certificate_read(&self, usable: bool) {
+        self.certificates.with_label_values(&[if usable { "ok" } else { "failed" }]).inc();
     }
 
     /// Takes over where rate limits are counted.
@@ -96,7 +113,9 @@ impl Server {
     }
 
     fn one_pool(&self, pool: &str, status: PoolStatus) {
-        let PoolStatus { max, size, idle, waiting } = status;
+        let PoolStatus { max, size, idle, waiting, refused } = status;
+        let shed = self.shed.with_label_values(&[pool]);
+        shed.inc_by(refused.saturating_sub(shed.get()));
         for (state, n) in [("max", max), ("busy", size.saturating_sub(idle)), ("idle", idle), ("waiting", waiting)] {
             self.pool.with_label_values(&[pool, state]).set(i64::try_from(n).unwrap_or(i64::MAX));
         }

@@ -21,7 +21,7 @@ fn metrics() -> Metrics {
 #[test]
 fn figures_carry_bounded_labels() {
     let metrics = metrics();
-    let idle = PoolStatus { max: 10, size: 4, idle: 1, waiting: 2 };
+    let idle = PoolStatus { max: 10, size: 4, idle: 1, waiting: 2, refused: 5 };
     metrics.server.pool(&Status { readers: idle, writer: Some(PoolStatus::default()) });
     metrics.server.rate_limited("default");
     metrics.server.limiter(true);

@@ -7,18 +7,18 @@ use mainstay_e2e::server::ADMIN_KEY;
 
 use super::*;
 
-fn serve_sqlite(documents: &Documents, flags: &[&str]) -> Server {
+pub fn serve_sqlite(documents: &Documents, flags: &[&str]) -> Server {
     documents.serve("sqlite::memory:", flags)
 }
 
-fn connect(server: &Server) -> TcpStream {
+pub fn connect(server: &Server) -> TcpStream {
     let socket = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket
 }
 
 /// The head of a create with a body of so many bytes.
-fn head(length: usize) -> String {
+pub fn head(length: usize) -> String {
     format!(
         "POST {NOTES} HTTP/1.1\r\nHost: x\r\nX-API-Key: {ADMIN_KEY}\r\nContent-Type: application/json\r\n\
          Content-Length: {length}\r\n\r\n"
@@ -26,7 +26,7 @@ fn head(length: usize) -> String {
 }
 
 /// Everything that comes until the server closes.
-fn rest(mut socket: TcpStream) -> String {
+pub fn rest(mut socket: TcpStream) -> String {
     let mut bytes = Vec::new();
     match socket.read_to_end(&mut bytes) {
         Ok(_) => {}
