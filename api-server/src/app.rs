@@ -10,8 +10,10 @@ use serde_json::Value as Json;
 use crate::client_address::Proxies;
 use crate::limit::Limiter;
 use crate::service::Service;
+use crate::service::auth::Auth;
+#[cfg(test)]
+use crate::service::auth::Options;
 use crate::service::keys::Keys;
-use crate::service::signing::PublicKeys;
 use crate::store::{Error, Store};
 use crate::telemetry::{LogLevel, Metrics, Tracing};
 
@@ -24,8 +26,8 @@ pub struct App {
     pub service: Service,
     /// Known credentials.
     pub keys: Keys,
-    /// The public keys of tokens.
-    pub signing: PublicKeys,
+    /// What people sign in with.
+    pub auth: Auth,
     /// Counters and histograms.
     pub metrics: Metrics,
     /// Where traces of requests are made; none where they go nowhere.
@@ -56,7 +58,13 @@ impl App {
         App {
             service,
             keys: Keys::default(),
-            signing: PublicKeys::default(),
+            auth: Auth::new(Options {
+                issuer: "tests".to_owned(),
+                access_life: second,
+                refresh_life: second,
+                registration: false,
+                min_length: 8,
+            }),
             metrics: Metrics::new("tests", Vec::new()).expect("metrics"),
             tracing: None,
             debug: Debug { settings: Json::Null, log: LogLevel::for_tests() },

@@ -19,6 +19,7 @@ use crate::client_address::Proxies;
 use crate::documents::{Document, Finding};
 use crate::store::DatabaseUrl;
 
+mod auth;
 mod credentials;
 mod limits;
 mod parameter;
@@ -28,7 +29,8 @@ mod telemetry;
 mod tests;
 mod web;
 
-pub use credentials::{AdminKeys, ApiKeys, JwtKeys};
+pub use auth::Auth;
+pub use credentials::{AdminKeys, ApiKeys, JwtKeys, JwtSecret};
 pub use limits::{RateLimits, RedisUrl};
 pub use parameter::{LogFilter, LogFormat, Migrate, Parameter, Raw, SchemaName, Size};
 use table::{Default, Row, TABLE};
@@ -56,6 +58,10 @@ pub struct Settings {
     pub api_keys: ApiKeys,
     /// What signs tokens.
     pub jwt_keys: JwtKeys,
+    /// What signs tokens in their place.
+    pub jwt_secret: JwtSecret,
+    /// How people sign in.
+    pub auth: Auth,
     /// The files that secrets were read from, by the setting's path.
     pub files: BTreeMap<&'static str, PathBuf>,
     /// Whether a start changes the database.
@@ -362,6 +368,9 @@ fn relations(settings: &Settings, problems: &mut Vec<String>) {
     rule(!timeouts.request.is_zero(), "--timeouts-request is more than 0s");
     rule(!timeouts.client.is_zero(), "--timeouts-client is more than 0s");
     rule(!settings.redis_timeout.is_zero(), "--redis-timeout is more than 0s");
+    settings.auth.relations().into_iter().for_each(|(holds, text)| rule(holds, text));
+    let one = settings.jwt_keys.0.is_empty() || settings.jwt_secret.0.is_none();
+    rule(one, "MAINSTAY_JWT_KEYS_FILE and --jwt-secret are both given: give one of them");
     let same =
         |direct: &DatabaseUrl| matches!((direct, &database.url), (DatabaseUrl::Postgres(_), DatabaseUrl::Postgres(_)));
     let direct = database.direct_url.as_ref().is_none_or(same);

@@ -24,6 +24,7 @@ use tls::Certificate;
 
 mod accept;
 mod account;
+mod auth;
 mod batch;
 mod body;
 mod bulk;
@@ -58,19 +59,7 @@ fn public(config: &mut ServiceConfig) {
         .configure(docs::swagger)
         .service(path("/api/v1/batch", "POST").route(post().to(batch::run)))
         // Before the collections, none of which is called so.
-        .service(
-            path("/api/v1/keys", "GET, HEAD, POST")
-                .route(get().to(keys::list))
-                .route(head().to(keys::list))
-                .route(post().to(keys::create)),
-        )
-        .service(
-            path("/api/v1/keys/{id}", "GET, HEAD, DELETE")
-                .route(get().to(keys::get))
-                .route(head().to(keys::get))
-                .route(method(Method::DELETE).to(keys::revoke)),
-        )
-        .service(path("/api/v1/keys/{id}/rotate", "POST").route(post().to(keys::rotate)))
+        .configure(callers)
         .service(
             path("/api/v1/{collection}", "GET, HEAD, POST, PATCH, DELETE")
                 .route(get().to(records::list))
@@ -105,6 +94,31 @@ fn public(config: &mut ServiceConfig) {
                 .route(patch().to(records::update))
                 .route(method(Method::DELETE).to(records::delete)),
         );
+}
+
+/// Keys of machines, and people who sign in.
+fn callers(config: &mut ServiceConfig) {
+    config
+        .service(
+            path("/api/v1/keys", "GET, HEAD, POST")
+                .route(get().to(keys::list))
+                .route(head().to(keys::list))
+                .route(post().to(keys::create)),
+        )
+        .service(
+            path("/api/v1/keys/{id}", "GET, HEAD, DELETE")
+                .route(get().to(keys::get))
+                .route(head().to(keys::get))
+                .route(method(Method::DELETE).to(keys::revoke)),
+        )
+        .service(path("/api/v1/keys/{id}/rotate", "POST").route(post().to(keys::rotate)))
+        .service(path("/api/v1/auth/login", "POST").route(post().to(auth::login)))
+        .service(path("/api/v1/auth/refresh", "POST").route(post().to(auth::refresh)))
+        .service(path("/api/v1/auth/logout", "POST").route(post().to(auth::logout)))
+        .service(path("/api/v1/auth/register", "POST").route(post().to(auth::register)))
+        .service(path("/api/v1/auth/me", "GET, HEAD").route(get().to(auth::me)).route(head().to(auth::me)))
+        .service(path("/api/v1/auth/password", "PUT").route(put().to(auth::change_password)))
+        .service(path("/api/v1/auth/passwords/{id}", "PUT").route(put().to(auth::set_password)));
 }
 
 /// Every route of the admin port.

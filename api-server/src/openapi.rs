@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use mainstay_crds::filter::Filter;
 use mainstay_crds::schema::{Collection, Rule, Schema};
 use serde_json::{Value as Json, json};
 use utoipa::openapi::extensions::Extensions;
@@ -19,6 +20,7 @@ use utoipa::openapi::{
 use crate::query::page;
 use names::{Names, Singular};
 
+mod auth;
 mod batch;
 pub mod breaking;
 mod errors;
@@ -35,11 +37,14 @@ mod tests;
 /// The document of a backend with these collections and page sizes. Serialize it with [`to_json`].
 pub fn document(schema: &Schema, page: page::Limits) -> OpenApi {
     let names = Names::of(schema);
-    let mut paths = keys::paths(batch::path(system::paths(PathsBuilder::new()), schema), page);
-    let mut components = keys::schemas(batch::schemas(schemas::shared(ComponentsBuilder::new()), schema));
+    let paths = batch::path(system::paths(PathsBuilder::new()), schema);
+    let mut paths = keys::paths(auth::paths(paths), page);
+    let components = batch::schemas(schemas::shared(ComponentsBuilder::new()), schema);
+    let mut components = keys::schemas(auth::schemas(components, schema));
     let about = |name: &str, text: &str| Tag::builder().name(name).description(Some(text)).build();
     let mut tags = vec![
         about("system", "The server itself."),
+        about("auth", "People who sign in."),
         about("batch", "Records of any collections together."),
         about("keys", "API keys of machines, for admin."),
     ];
@@ -99,9 +104,10 @@ impl<'a> View<'a> {
     }
 }
 
-/// Whether rules let some anonymous caller do something.
+/// Whether rules let an anonymous caller do something: one that names what only known callers have grants nothing.
 fn anonymous(rules: &[Rule]) -> bool {
-    rules.iter().any(|rule| rule.roles.iter().any(|role| role == "anyone"))
+    let open = |rule: &Rule| !rule.condition.as_ref().is_some_and(Filter::names_caller);
+    rules.iter().any(|rule| open(rule) && rule.roles.iter().any(|role| role == "anyone"))
 }
 
 /// Whether rules let every caller do it with every record.
@@ -118,7 +124,8 @@ fn tag(collection: &Collection) -> Tag {
 fn secured(components: ComponentsBuilder) -> Components {
     let key = ApiKeyValue::with_description("X-API-Key", "A key of this backend.");
     let mut bearer = Http::new(HttpAuthScheme::Bearer);
-    bearer.description = Some("A key of this backend, as RFC 6750 sends it.".to_owned());
+    bearer.description =
+        Some("A key of this backend, or the access token of a person, as RFC 6750 sends it.".to_owned());
     components
         .security_scheme("apiKey", SecurityScheme::ApiKey(ApiKey::Header(key)))
         .security_scheme("bearer", SecurityScheme::Http(bearer))

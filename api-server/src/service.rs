@@ -17,6 +17,7 @@ use crate::store::{Abort, Conn, Store};
 
 pub mod access;
 mod applied;
+pub mod auth;
 pub mod error;
 pub mod idempotency;
 pub mod keys;

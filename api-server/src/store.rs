@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use mainstay_crds::sql::{Dialect, Sql};
 
+pub mod auth;
 mod budget;
 pub mod conn;
 mod connect;

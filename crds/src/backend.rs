@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::shape::{self, Rule};
 
+mod auth;
 mod check;
 mod config;
 mod database;
@@ -20,6 +21,7 @@ mod redis;
 mod secrets;
 mod status;
 
+pub use auth::*;
 pub use check::check_backend;
 pub use config::*;
 pub use database::*;

@@ -223,6 +223,15 @@ impl Filter {
         }
     }
 
+    /// Whether it names anything of the caller, which an anonymous one lacks.
+    pub fn names_caller(&self) -> bool {
+        let mut named = false;
+        self.visit(&mut |operand| {
+            named |= matches!(operand, Operand::AuthId | Operand::AuthRoles | Operand::AuthClaim { .. });
+        });
+        named
+    }
+
     /// Shows every operand of the tree, but for those that say which related records count.
     pub fn visit(&self, each: &mut dyn FnMut(&Operand)) {
         match self {

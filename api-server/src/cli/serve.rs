@@ -22,8 +22,8 @@ use crate::limit::Limiter;
 use crate::limit::shared::Shared;
 use crate::query::page;
 use crate::service::Service;
+use crate::service::auth::{Auth, Options};
 use crate::service::keys::{Keys, hash};
-use crate::service::signing::PublicKeys;
 use crate::store::schema::Refusal;
 use crate::store::{DatabaseUrl, PoolOptions, Store};
 use crate::telemetry::trace::Target;
@@ -36,6 +36,7 @@ mod heartbeat;
 mod prepare;
 mod reload;
 mod screen;
+mod signing_key;
 mod sweep;
 mod tls;
 mod used_keys;
@@ -99,14 +100,12 @@ struct Start {
 impl Start {
     async fn run(
         self,
-        public: (TcpListener, SocketAddr),
-        admin: (TcpListener, SocketAddr),
+        (public, public_address): (TcpListener, SocketAddr),
+        (admin, admin_address): (TcpListener, SocketAddr),
         watch: Option<Watch>,
         debug: Debug,
     ) -> Result<(), Failure> {
         let mut signals = Signals::new()?;
-        let (public, public_address) = public;
-        let (admin, admin_address) = admin;
         let store = open(&self.settings.database.url, "database.url", &self.settings)?;
         store.sign(&format!("http://{}", screen::reachable(public_address)));
         let direct = match &self.settings.database.direct_url {
@@ -152,12 +151,18 @@ impl Start {
             signals.next().await;
             self.stop(&app, handles, &mut signals).await
         };
-        let (keys, reload) = (watch::follow(&app, &self.settings), reload::follow(watch, &app, &database));
-        let limits = async { tokio::join!(sweep::forget(&app), keep(&app)) };
-        let keys = async { tokio::join!(keys, used_keys::follow(&app)) };
-        let clients = async { tokio::join!(sweep::connections(&connections), follow(files, &app)) };
-        let beside = async { tokio::join!(heartbeat::beat(&app), sweep::sweep(&app), keys, reload, limits, clients) };
+        let beside = async {
+            let clients = async { tokio::join!(sweep::connections(&connections), follow(files, &app)) };
+            tokio::join!(self.beside(&app), reload::follow(watch, &app, &database), clients)
+        };
         until_the_end(&app, async { tokio::join!(main, side) }, control, beside).await
+    }
+
+    /// What goes on beside the requests of any server.
+    async fn beside(&self, app: &App) {
+        let keys = async { tokio::join!(watch::follow(app, &self.settings), used_keys::follow(app)) };
+        let limits = async { tokio::join!(sweep::forget(app), keep(app)) };
+        tokio::join!(heartbeat::beat(app), sweep::sweep(app), keys, limits);
     }
 
     /// What this start brings to its database.
@@ -175,7 +180,7 @@ impl Start {
     /// The shared state, not ready yet.
     fn app(&self, store: Store, debug: Debug) -> Result<App, Failure> {
         let Settings { limits, timeouts, shutdown_grace, cors, .. } = &self.settings;
-        let Settings { admin_key, api_keys, jwt_keys, rate_limits, proxies, redis_url, .. } = &self.settings;
+        let Settings { admin_key, api_keys, rate_limits, proxies, redis_url, .. } = &self.settings;
         let page = page::Limits { default: limits.page_default, max: limits.page_max };
         let database = match self.settings.database.url {
             DatabaseUrl::Postgres(_) => "postgres",
@@ -184,8 +189,6 @@ impl Start {
         let keys = Keys::default();
         keys.set_admin(admin_key.hashes());
         keys.set_machines(api_keys.0.clone());
-        let signing = PublicKeys::default();
-        signing.set(jwt_keys.0.clone());
         // Servers of one owner share their counts, as they share a database.
         let owner = self.settings.owner.as_deref().unwrap_or("mainstay");
         let shared = redis_url.0.clone().map(|url| Shared::new(url, owner, self.settings.redis_timeout));
@@ -196,7 +199,7 @@ impl Start {
         Ok(App {
             service: Service::new(store, self.declared.clone(), page, limits.depth),
             keys,
-            signing,
+            auth: self.auth()?,
             metrics,
             tracing,
             readiness: Readiness::default(),
@@ -221,6 +224,24 @@ impl Start {
             debug,
             openapi: published(&self.declared, page)?.into(),
         })
+    }
+
+    /// What people sign in with: the keys or the secret that were given, else on SQLite a key of the server's own.
+    fn auth(&self) -> Result<Auth, Failure> {
+        let Settings { auth, jwt_keys, jwt_secret, database, .. } = &self.settings;
+        let made = Auth::new(Options {
+            issuer: auth.issuer.clone().unwrap_or_default(),
+            access_life: auth.access_life,
+            refresh_life: auth.refresh_life,
+            registration: auth.registration,
+            min_length: auth.min_length,
+        });
+        let given: Vec<_> = jwt_keys.0.iter().chain(&jwt_secret.0).cloned().collect();
+        made.keys.set(match given.is_empty() {
+            true => signing_key::own(&database.url)?,
+            false => given,
+        });
+        Ok(made)
     }
 
     /// Acts on what the preparation found. Answers what to tell of the admin key.

@@ -1,14 +1,12 @@
 //! Files of keys: admin keys a line each, machines' API keys, and the keys that sign tokens.
 //!
 //! Parsed at the start and, by `serve`, whenever a file changes. A message names the rule and the place, never the
-//! content; the private half of a signing key is not kept.
+//! content.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mainstay_crds::field::timestamp::parse_rfc3339;
 use mainstay_crds::rate_limit::KeyRateLimit;
 use serde::Deserialize;
@@ -18,7 +16,7 @@ use super::parameter::{Parameter, Raw, text};
 use crate::documents;
 use crate::service::Machine;
 use crate::service::keys::{ApiKey, KeyHash, hash};
-use crate::service::signing::PublicKey;
+use crate::service::signing::{SigningKey, State};
 
 /// The keys that let their holder do everything, in the clear for as long as it takes to hash them.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -28,9 +26,9 @@ pub struct AdminKeys(Vec<String>);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiKeys(pub Vec<ApiKey>);
 
-/// The public halves of the keys that sign tokens.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct JwtKeys(pub Vec<PublicKey>);
+/// The keys that sign tokens.
+#[derive(Clone, Debug, Default)]
+pub struct JwtKeys(pub Vec<Arc<SigningKey>>);
 
 impl AdminKeys {
     /// Whether one was given.
@@ -145,16 +143,18 @@ struct JwtKeyFile {
 struct JwtKeyEntry {
     kid: String,
     alg: String,
+    #[serde(deserialize_with = "state")]
     state: State,
     jwk: Map<String, Json>,
 }
 
-#[derive(Deserialize, PartialEq)]
-#[serde(rename_all = "camelCase")]
-enum State {
-    Published,
-    Signing,
-    Retiring,
+fn state<'de, D: serde::Deserializer<'de>>(from: D) -> Result<State, D::Error> {
+    match String::deserialize(from)?.as_str() {
+        "published" => Ok(State::Published),
+        "signing" => Ok(State::Signing),
+        "retiring" => Ok(State::Retiring),
+        _ => Err(serde::de::Error::custom("a state is published, signing or retiring")),
+    }
 }
 
 impl Parameter for JwtKeys {
@@ -168,8 +168,9 @@ impl Parameter for JwtKeys {
         if !entries.iter().all(|entry| seen.insert(entry.kid.clone())) {
             return Err("two keys have one `kid`".to_owned());
         }
-        let keys =
-            entries.into_iter().enumerate().map(|(at, entry)| public(entry).map_err(|e| format!("key {at}: {e}")));
+        let keys = entries.into_iter().enumerate().map(|(at, JwtKeyEntry { kid, alg, state, jwk })| {
+            SigningKey::from_jwk(kid, &alg, state, &jwk).map(Arc::new).map_err(|e| format!("key {at}: {e}"))
+        });
         self.0 = keys.collect::<Result<_, _>>()?;
         Ok(())
     }
@@ -179,33 +180,26 @@ impl Parameter for JwtKeys {
     }
 }
 
-/// The public half, member by member, so that nothing private can slip through.
-fn public(entry: JwtKeyEntry) -> Result<PublicKey, String> {
-    let JwtKeyEntry { kid, alg, jwk, state: _ } = entry;
-    if kid.is_empty() || kid.len() > 128 {
-        return Err("`kid` has 1 to 128 bytes".to_owned());
+/// A secret that signs tokens in the place of keys.
+#[derive(Clone, Debug, Default)]
+pub struct JwtSecret(pub Option<Arc<SigningKey>>);
+
+impl Parameter for JwtSecret {
+    fn parse(&mut self, raw: &Raw) -> Result<(), String> {
+        self.0 = match text(raw)? {
+            "" => None,
+            // As many as the hash has, which RFC 7518 asks for.
+            secret if secret.len() < 32 => {
+                return Err("a secret has at least 32 bytes; `openssl rand -hex 32` makes one".to_owned());
+            }
+            secret => Some(Arc::new(SigningKey::from_secret(secret.as_bytes()))),
+        };
+        Ok(())
     }
-    let (alg, kty, crv, coordinates): (_, _, _, &[&str]) = match alg.as_str() {
-        "EdDSA" => ("EdDSA", "OKP", "Ed25519", &["x"]),
-        "ES256" => ("ES256", "EC", "P-256", &["x", "y"]),
-        _ => return Err("`alg` is EdDSA or ES256".to_owned()),
-    };
-    let is = |name: &str, expected: &str| jwk.get(name).and_then(Json::as_str) == Some(expected);
-    if !is("kty", kty) || !is("crv", crv) {
-        return Err(format!("the JWK of {alg} has kty {kty} and crv {crv}"));
+
+    fn show(&self) -> String {
+        if self.0.is_some() { "********".to_owned() } else { String::new() }
     }
-    let number = |name: &str| {
-        let bytes = jwk.get(name).and_then(Json::as_str).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
-        bytes.is_some_and(|bytes| bytes.len() == 32)
-    };
-    if let Some(name) = coordinates.iter().copied().chain(["d"]).find(|name| !number(name)) {
-        return Err(format!("`{name}` of the JWK is 32 bytes in base64url"));
-    }
-    let members = ["kty", "crv"].iter().chain(coordinates).filter_map(|name| {
-        let value = jwk.get(*name)?;
-        Some(((*name).to_owned(), value.clone()))
-    });
-    Ok(PublicKey { kid, alg, members: members.collect() })
 }
 
 /// A file's text as YAML, of which JSON is a part; none when it is blank.

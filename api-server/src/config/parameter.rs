@@ -90,6 +90,18 @@ pub(super) fn items(raw: &Raw) -> Result<Vec<String>, String> {
     }
 }
 
+impl Parameter for bool {
+    fn parse(&mut self, raw: &Raw) -> Result<(), String> {
+        let text = text(raw)?;
+        *self = text.parse().map_err(|_| format!("`{text}` is neither true nor false"))?;
+        Ok(())
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
 impl Parameter for Duration {
     fn parse(&mut self, raw: &Raw) -> Result<(), String> {
         let text = text(raw)?;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::parameter::Parameter;
 use super::{
-    AdminKeys, ApiKeys, Cors, Database, HeaderNames, JwtKeys, Limits, LogFilter, LogFormat, Methods, Migrate,
-    RateLimits, RedisUrl, SchemaName, Settings, Size, Telemetry, Timeouts, Tls,
+    AdminKeys, ApiKeys, Auth, Cors, Database, HeaderNames, JwtKeys, JwtSecret, Limits, LogFilter, LogFormat, Methods,
+    Migrate, RateLimits, RedisUrl, SchemaName, Settings, Size, Telemetry, Timeouts, Tls,
 };
 use crate::client_address::Proxies;
 use crate::store::DatabaseUrl;
@@ -199,6 +199,10 @@ pub const TABLE: &[Row] = &[
         &mut s.jwt_keys
     })
     .file_only(),
+    row("jwtSecret", "", "SECRET", "Signs tokens with HS256 in the place of keys; at least 32 bytes", |s| {
+        &mut s.jwt_secret
+    })
+    .secret(),
     row("migrate", "auto", "auto|verify", "Apply safe migrations at start, or change nothing", |s| &mut s.migrate)
         .process(),
     row("shutdownGrace", "25s", "DURATION", "How long requests in flight may take at a stop", |s| {
@@ -232,6 +236,25 @@ pub const TABLE: &[Row] = &[
         &mut s.database.pool_lifetime
     })
     .group(Group::Database),
+    row(
+        "auth.registration.enabled",
+        "false",
+        "true|false",
+        "Whether anyone may become a user, by POST /api/v1/auth/register",
+        |s| &mut s.auth.registration,
+    ),
+    row("auth.issuer", "mainstay", "NAME", "Who issues access tokens, and whom they are for: `iss` and `aud`", |s| {
+        &mut s.auth.issuer
+    }),
+    row("auth.accessTokenLife", "15m", "DURATION", "How long an access token is valid: 1m to 1h", |s| {
+        &mut s.auth.access_life
+    }),
+    row("auth.refreshTokenLife", "720h", "DURATION", "How long a session lasts when it is not refreshed", |s| {
+        &mut s.auth.refresh_life
+    }),
+    row("auth.password.minLength", "8", "NUMBER", "Fewest characters of a new password: 8 to 64", |s| {
+        &mut s.auth.min_length
+    }),
     row("timeouts.request", "30s", "DURATION", "How long a request's statements may take", |s| &mut s.timeouts.request),
     row("timeouts.lock", "10s", "DURATION", "How long a statement may wait for a lock", |s| &mut s.timeouts.lock),
     row("timeouts.client", "10s", "DURATION", "How long the head or the body of a request may take to arrive", |s| {
@@ -330,6 +353,8 @@ impl Settings {
             admin_key: AdminKeys::default(),
             api_keys: ApiKeys::default(),
             jwt_keys: JwtKeys::default(),
+            jwt_secret: JwtSecret::default(),
+            auth: Auth::blank(),
             files: BTreeMap::new(),
             migrate: Migrate::Verify,
             shutdown_grace: Duration::ZERO,

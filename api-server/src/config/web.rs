@@ -52,18 +52,6 @@ impl Parameter for HeaderNames {
     }
 }
 
-impl Parameter for bool {
-    fn parse(&mut self, raw: &Raw) -> Result<(), String> {
-        let text = text(raw)?;
-        *self = text.parse().map_err(|_| format!("`{text}` is neither true nor false"))?;
-        Ok(())
-    }
-
-    fn show(&self) -> String {
-        self.to_string()
-    }
-}
-
 impl Parameter for Option<PathBuf> {
     fn parse(&mut self, raw: &Raw) -> Result<(), String> {
         let text = text(raw)?;

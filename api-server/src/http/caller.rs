@@ -12,6 +12,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use super::error::Failure;
 use super::{clock, idempotency};
 use crate::app::App;
+use crate::service::auth::token::{self, Refusal};
 use crate::service::{Caller, Code, Ctx, Error};
 
 /// What a handler may know of its request, or why it may not be called; left among the request's extensions.
@@ -42,6 +43,8 @@ pub enum Who {
 pub enum Wrong {
     /// Nobody has this one.
     Unknown,
+    /// It was a token of ours.
+    Expired,
     /// There is more than one.
     Several,
     /// It could not be found out.
@@ -52,6 +55,7 @@ impl Wrong {
     fn word(&self) -> &'static str {
         match self {
             Wrong::Unknown => "unknown",
+            Wrong::Expired => "expired",
             Wrong::Several => "several",
             Wrong::Failed(_) => "failed",
         }
@@ -62,6 +66,7 @@ impl From<Wrong> for Error {
     fn from(wrong: Wrong) -> Self {
         let message = match wrong {
             Wrong::Unknown => "the credential is not known; send a valid one, or none",
+            Wrong::Expired => "the access token has expired: POST /api/v1/auth/refresh gives a new one",
             Wrong::Several => "send one credential, not several",
             Wrong::Failed(error) => return error,
         };
@@ -84,14 +89,30 @@ pub async fn identify(app: &App, request: &ServiceRequest) -> Option<Caller> {
 
 /// Whom the credential stands for at this moment; without one, an anonymous caller.
 pub async fn find(app: &App, headers: &HeaderMap, now: i64) -> Result<Caller, Wrong> {
-    let mut sent = headers.get_all("x-api-key").map(|value| value.to_str().ok()).chain(bearers(headers));
+    let keys = headers.get_all("x-api-key").map(|value| (value.to_str().ok(), false));
+    let mut sent = keys.chain(bearers(headers).map(|credential| (credential, true)));
     let (first, second) = (sent.next(), sent.next());
     let Some(first) = first else { return Ok(Caller::Anonymous) };
     if second.is_some() {
         return Err(Wrong::Several);
     }
-    let key = first.ok_or(Wrong::Unknown)?;
-    app.keys.caller(&app.service.store, key, now).await.map_err(Wrong::Failed)?.ok_or(Wrong::Unknown)
+    let (credential, is_borne) = first;
+    let credential = credential.ok_or(Wrong::Unknown)?;
+    match app.keys.caller(&app.service.store, credential, now).await {
+        Ok(Some(caller)) => Ok(caller),
+        Ok(None) if is_borne && token::resembles(credential) => by_token(app, credential, now).await,
+        Ok(None) => Err(Wrong::Unknown),
+        Err(error) => Err(Wrong::Failed(error)),
+    }
+}
+
+async fn by_token(app: &App, token: &str, now: i64) -> Result<Caller, Wrong> {
+    match app.auth.user(&app.service, token, now).await {
+        Ok(Ok(user)) => Ok(Caller::User(user)),
+        Ok(Err(Refusal::Invalid)) => Err(Wrong::Unknown),
+        Ok(Err(Refusal::Expired)) => Err(Wrong::Expired),
+        Err(error) => Err(Wrong::Failed(error)),
+    }
 }
 
 /// Each credential of `Authorization`; `None` for one that is of no known form.

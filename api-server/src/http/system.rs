@@ -31,7 +31,7 @@ pub async fn ready(app: Data<App>) -> HttpResponse {
 
 /// `GET /.well-known/jwks.json`: the public keys of tokens, as RFC 7517 has it. Clients may keep them for a minute.
 pub async fn jwks(app: Data<App>) -> HttpResponse {
-    HttpResponse::Ok().insert_header(("cache-control", "public, max-age=60")).json(app.signing.jwks())
+    HttpResponse::Ok().insert_header(("cache-control", "public, max-age=60")).json(app.auth.keys.jwks())
 }
 
 /// `GET /instance`, on the admin port: who this is and which keys it knows, by names that are no secrets.
@@ -41,7 +41,7 @@ pub async fn instance(app: Data<App>) -> HttpResponse {
         "version": env!("CARGO_PKG_VERSION"),
         "revision": app.identity.revision(),
         "adminKeys": app.keys.admin_ids(),
-        "jwtKeys": app.signing.ids(),
+        "jwtKeys": app.auth.keys.ids(),
         "apiKeys": app.keys.machine_ids(),
     }))
 }

@@ -79,12 +79,12 @@ fn answer(status: u16, when: &str) -> Response {
         .content("application/problem+json", Content::new(Some(raw(reference("ProblemAnswer")))));
     match status {
         401 => response.header_ref("WWW-Authenticate", header("Authenticate")).build(),
-        503 => response.header_ref("Retry-After", header("RetryAfter")).build(),
+        429 | 503 => response.header_ref("Retry-After", header("RetryAfter")).build(),
         _ => response.build(),
     }
 }
 
-fn headers() -> [(&'static str, Header); 7] {
+fn headers() -> [(&'static str, Header); 8] {
     let text = |description: &str, example: &str| {
         let schema = raw(json!({ "type": "string" }));
         HeaderBuilder::new().schema(Some(schema)).description(Some(description)).example(Some(json!(example))).build()
@@ -96,6 +96,7 @@ fn headers() -> [(&'static str, Header); 7] {
         ("Authenticate", text("How to send a credential (RFC 9110).", "Bearer")),
         ("ETag", text("The record's version, for `If-Match` and `If-None-Match`.", "\"1-m4x8k2p9a\"")),
         ("Link", text("The next page (RFC 8288), while there is one.", "</api/v1/markets?cursor=…>; rel=\"next\"")),
+        ("NoStore", text("The answer holds tokens, and is for no cache.", "no-store")),
         ("Location", text("The path of the new record.", "/api/v1/markets/0190b5a3-8d2e-7c4f-9a1b-2c3d4e5f6071")),
         (
             "RequestId",

@@ -53,7 +53,9 @@ fn tell(answer: &mut Response) {
 
 fn refused() -> Response {
     let mut answer = ResponseBuilder::new()
-        .description("A rate limit is used up; try again after `Retry-After` seconds.")
+        .description(
+            "A rate limit is used up, or too many wrong passwords were sent; try again after `Retry-After` seconds.",
+        )
         .header_ref("X-Request-Id", header("RequestId"))
         .header_ref("Vary", header("Vary"))
         .header_ref("Retry-After", header("RetryAfter"))

@@ -9,7 +9,7 @@ use mainstay_crds::name::Name;
 use mainstay_crds::schema::Schema;
 
 /// Schemas that are no collection's.
-pub const SHARED: [&str; 23] = [
+pub const SHARED: [&str; 30] = [
     "ErrorAnswer",
     "ErrorDetail",
     "ProblemAnswer",
@@ -33,6 +33,13 @@ pub const SHARED: [&str; 23] = [
     "KeyRateLimit",
     "KeyRotate",
     "NewKey",
+    "LoginBody",
+    "RefreshBody",
+    "RegisterBody",
+    "ChangePasswordBody",
+    "SetPasswordBody",
+    "TokensAnswer",
+    "MeAnswer",
 ];
 
 /// What is appended to the name of a record.

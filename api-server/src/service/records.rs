@@ -33,6 +33,7 @@ pub mod batch;
 pub mod bulk;
 pub mod create;
 pub mod delete;
+pub mod enrol;
 pub mod export;
 pub mod history;
 pub mod import;

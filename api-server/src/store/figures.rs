@@ -33,7 +33,7 @@ impl Figures {
             );
             let failures = Opts::new(
                 "mainstay_database_failures_total",
-                "Uses of the database that failed, by what failed: `away`, `busy`, `timeout`, `read_only`, `disk_full`, \
+                "Uses of the database that failed, by what failed: `away`, `busy`, `overloaded`, `timeout`, `read_only`, `disk_full`, \
                  `conflict`, `outcome_unknown`, `refused` or `other`.",
             );
             Ok::<_, prometheus::Error>(Figures {

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::schema::{Applied, Claim, Refusal, Terms, applied, apply};
 use super::{Abort, Conn, DatabaseUrl, Error, PoolOptions, Store, records};
 
+mod auth;
 mod catalog;
 mod changes;
 mod connections;

@@ -3,19 +3,24 @@
 use std::path::Path;
 
 use mainstay_e2e::database::Database;
-use mainstay_e2e::server::Server;
+use mainstay_e2e::server::{Server, program};
 use reqwest::blocking::Client;
 
 use super::transcript;
 
 fn scenario(name: &str) {
+    scenario_with(name, &[]);
+}
+
+fn scenario_with(name: &str, flags: &[&str]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
     let text = std::fs::read_to_string(folder.join(format!("{name}.http"))).unwrap();
     let documents = folder.join("collections.yaml");
     let client = Client::new();
     let on = |kind: &str| {
         let database = Database::new(kind);
-        let server = Server::start(documents.to_str().unwrap(), database.url());
+        let server = Server::launch(program(), documents.to_str().unwrap(), database.url(), flags);
+        server.wait_until_ready();
         transcript::run(&client, &server.url, &text)
     };
     let sqlite = on("sqlite");
@@ -127,4 +132,10 @@ fn aggregate() {
 #[test]
 fn rules() {
     scenario("rules");
+}
+
+#[test]
+fn sign_in() {
+    let secret = "a-secret-that-only-the-tests-know-of";
+    scenario_with("sign_in", &["--jwt-secret", secret, "--auth-registration-enabled", "true"]);
 }

@@ -24,6 +24,13 @@ const ERRORS: &[(&str, &str, &str, Option<&str>, u16)] = &[
     ("/api/v1/keys/{id}", "get", "?nope=1", None, 400),
     ("/api/v1/keys/{id}", "delete", "?nope=1", None, 400),
     ("/api/v1/keys/{id}/rotate", "post", "", Some("[]"), 400),
+    ("/api/v1/auth/login", "post", "", Some("[]"), 400),
+    ("/api/v1/auth/refresh", "post", "?nope=1", Some("{}"), 400),
+    ("/api/v1/auth/logout", "post", "", Some("{}"), 400),
+    ("/api/v1/auth/register", "post", "", Some("{}"), 403),
+    ("/api/v1/auth/me", "get", "?nope=1", None, 400),
+    ("/api/v1/auth/password", "put", "", Some("{}"), 403),
+    ("/api/v1/auth/passwords/{id}", "put", "", Some("[]"), 400),
     ("/api/v1/{collection}/search", "post", "", Some("[]"), 400),
     ("/api/v1/{collection}/aggregate", "get", "?nope=1", None, 400),
     ("/api/v1/{collection}/{id}", "get", "?nope=1", None, 400),
@@ -47,6 +54,10 @@ const LONG: &str = "?long";
 const BATCH: &str = "/api/v1/batch";
 /// What paths about API keys begin with.
 const KEYS: &str = "/api/v1/keys";
+/// Begins the paths that are about no collection's records.
+const AUTH: &str = "/api/v1/auth/";
+/// Those that ask for no credential, since their bodies bear one.
+const OPEN: [&str; 4] = ["login", "refresh", "logout", "register"];
 const ID: &str = "00000000-0000-7000-8000-0000000000ee";
 
 /// One documented operation: its path, the route that serves it, its method, what the document says.
@@ -75,7 +86,7 @@ fn operations(document: &Json) -> Vec<Operation> {
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         let route = match path.strip_prefix("/api/v1/") {
-            Some(rest) if path != BATCH && !path.starts_with(KEYS) => {
+            Some(rest) if path != BATCH && ![AUTH, KEYS].iter().any(|begin| path.starts_with(begin)) => {
                 format!("/api/v1/{{collection}}{}", rest.find('/').map_or("", |at| &rest[at..]))
             }
             _ => path.clone(),
@@ -138,8 +149,10 @@ fn access(server: &Server, operations: &[Operation]) {
     // The batch is closed by each collection that it names.
     let closed = json!({ "operations": [{ "op": "create", "collection": "parts", "data": {} }] });
     assert_eq!(server.anonymous.post(BATCH, &closed).status, 401);
-    let records =
-        operations.iter().filter(|operation| operation.route.starts_with("/api/") && operation.route != BATCH);
+    let closed = |route: &str| {
+        route.starts_with("/api/") && route != BATCH && !OPEN.iter().any(|open| route == format!("{AUTH}{open}"))
+    };
+    let records = operations.iter().filter(|operation| closed(&operation.route));
     for Operation { route, method, .. } in records {
         assert!(guarded.contains(&(route, method)), "{method} {route} has no access case: no collection closes it");
     }

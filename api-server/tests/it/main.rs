@@ -16,6 +16,7 @@ mod observe;
 mod protection;
 mod rate_limits;
 mod readme;
+mod sign_in;
 mod tls;
 mod transcript;
 mod transfer;

@@ -2,7 +2,7 @@
 //!
 //! A file holds requests that begin with a line `METHOD /path`, then headers, an empty line and a body. Lines that begin
 //! with `#` are comments. Requests carry the admin key unless they say `As: anyone`. `{etag}` and `{cursor}` stand for
-//! those of the answer before, `{key}` for the admin key; `WALK /path` follows `next_cursor` to the end.
+//! those of the answer before, `{access}` and `{refresh}` for the last tokens, `{key}` for the admin key; `WALK /path` follows `next_cursor` to the end.
 
 use std::fmt::Write as _;
 
@@ -33,6 +33,7 @@ struct Request {
 pub fn run(client: &Client, base: &str, text: &str) -> String {
     let mut out = String::new();
     let (mut etag, mut cursor) = (String::new(), String::new());
+    let (mut access, mut refresh) = (String::new(), String::new());
     for (index, mut request) in parse(text).into_iter().enumerate() {
         writeln!(out, "> {} {}", request.method, request.path).unwrap();
         for (name, value) in &request.headers {
@@ -41,7 +42,10 @@ pub fn run(client: &Client, base: &str, text: &str) -> String {
         if !request.body.is_empty() {
             writeln!(out, "> {}", request.body).unwrap();
         }
-        let fill = |text: &str| text.replace("{etag}", &etag).replace("{cursor}", &cursor).replace("{key}", ADMIN_KEY);
+        let fill = |text: &str| {
+            let text = text.replace("{etag}", &etag).replace("{cursor}", &cursor).replace("{key}", ADMIN_KEY);
+            text.replace("{access}", &access).replace("{refresh}", &refresh)
+        };
         request.path = fill(&request.path);
         request.headers.iter_mut().for_each(|(_, value)| *value = fill(value));
         request.body = fill(&request.body);
@@ -64,6 +68,11 @@ pub fn run(client: &Client, base: &str, text: &str) -> String {
         let body = response.text().unwrap();
         if let Some((_, rest)) = body.split_once("\"next_cursor\":\"") {
             cursor = rest.split('"').next().unwrap().to_owned();
+        }
+        for (name, kept) in [("access_token", &mut access), ("refresh_token", &mut refresh)] {
+            if let Some((_, rest)) = body.split_once(&format!("\"{name}\":\"")) {
+                *kept = rest.split('"').next().unwrap().to_owned();
+            }
         }
         writeln!(out, "{}\n", mask(&body)).unwrap();
     }
@@ -141,6 +150,10 @@ fn mask(text: &str) -> String {
     let text = mask_after(&text, "\"updated_at\":\"", '"');
     let text = mask_after(&text, "\"changed_at\":\"", '"');
     let text = mask_after(&text, "\"stamp\":\"", '"');
+    let text = mask_after(&text, "\"access_token\":\"", '"');
+    let text = mask_after(&text, "\"refresh_token\":\"", '"');
+    let text = mask_after(&text, "/api/v1/users/", '\n');
+    let text = mask_after(&text, "\"email\":\"ann@example.com\",\"id\":\"", '"');
     let Some((version, rest)) = text.strip_prefix('"').and_then(|tag| tag.split_once('-')) else { return text };
     let is_tag = version.bytes().all(|byte| byte.is_ascii_digit()) && rest.ends_with('"');
     if is_tag { format!("\"{version}-*\"") } else { text.clone() }

@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::auth::AuthConfig;
 use crate::rate_limit::RateLimitSpec;
 use crate::shape;
 
@@ -26,6 +27,9 @@ pub struct ServerConfig {
     /// Which web pages may call the API. Absent: none but those of its own origin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors: Option<CorsConfig>,
+    /// How people sign in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthConfig>,
     /// How many requests clients may make; more are answered with 429. At most 16 policies, and each that fits a request
     /// has to allow it. Absent: as many as they like.
     #[serde(skip_serializing_if = "Option::is_none")]

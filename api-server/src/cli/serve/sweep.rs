@@ -1,5 +1,5 @@
-//! What is ended in time: answers of requests with an `Idempotency-Key` that are given no more, counts of clients that come no
-//! more, and connections whose clients say nothing.
+//! What is ended in time: sessions that have expired, answers of requests with an `Idempotency-Key` that are given no more, counts
+//! of clients that come no more, and connections whose clients say nothing.
 //!
 //! Polled by `serve` beside the server. Servers of one database do not agree on who sweeps: a second one finds nothing.
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::app::App;
 use crate::http::clock;
 use crate::http::connections::Connections;
-use crate::service::idempotency;
+use crate::service::{auth, idempotency};
 
 /// Between two looks at connections.
 const LOOK: Duration = Duration::from_millis(500);
@@ -45,6 +45,9 @@ pub async fn sweep(app: &App) {
         }
         if let Err(error) = idempotency::sweep(&app.service, clock::now()).await {
             tracing::warn!(cause = error.to_string(), "old answers were not deleted; tried again in an hour");
+        }
+        if let Err(error) = auth::sweep(&app.service, clock::now()).await {
+            tracing::warn!(cause = error.to_string(), "expired sessions were not deleted; tried again in an hour");
         }
     }
 }

@@ -90,6 +90,6 @@ fn redis(app: &App, raw: &Raw) -> Result<(), String> {
 }
 
 fn signing(app: &App, raw: &Raw) -> Result<(), String> {
-    app.signing.set(parsed::<JwtKeys>(raw)?.0);
+    app.auth.keys.set(parsed::<JwtKeys>(raw)?.0);
     Ok(())
 }

@@ -4,6 +4,7 @@ use mainstay_crds::rate_limit::Quota;
 use serde_json::json;
 
 use super::*;
+use crate::service::signing::Keyring;
 
 const SECRET: &str = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U";
 
@@ -67,23 +68,45 @@ fn wrong_files_of_keys_are_refused_without_their_content() {
     }
 }
 
+/// The keys of RFC 8037 (A.1) and RFC 7515 (A.3).
 fn jwt(kid: &str, alg: &str, state: &str, change: Json) -> Json {
-    let (kty, crv) = if alg == "EdDSA" { ("OKP", "Ed25519") } else { ("EC", "P-256") };
-    let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
-    let mut jwk = json!({ "kty": kty, "crv": crv, "x": x, "y": x, "d": SECRET });
+    let mut jwk = match alg {
+        "EdDSA" => json!({
+            "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "d": PRIVATE[0],
+        }),
+        _ => json!({
+            "kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0", "d": PRIVATE[1],
+        }),
+    };
     jwk.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
     json!({ "kid": kid, "alg": alg, "state": state, "jwk": jwk })
 }
 
+const PRIVATE: [&str; 2] =
+    ["nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"];
+
 #[test]
-fn signing_keys_lose_their_private_half() {
+fn signing_keys_publish_their_public_half_alone() {
     let file = json!({ "keys": [jwt("a", "EdDSA", "signing", json!({})), jwt("b", "ES256", "retiring", json!({}))] });
     let keys: JwtKeys = parse(&file.to_string()).unwrap();
-    assert!(!format!("{keys:?}").contains(SECRET));
-    let members: Vec<Vec<&String>> = keys.0.iter().map(|key| key.members.keys().collect()).collect();
-    assert_eq!(members, [vec!["crv", "kty", "x"], vec!["crv", "kty", "x", "y"]]);
-    assert_eq!((keys.0[0].kid.as_str(), keys.0[1].alg), ("a", "ES256"));
+    let ring = Keyring::default();
+    ring.set(keys.0.clone());
+    let told = format!("{keys:?} {} {}", keys.show(), ring.jwks());
+    assert!(PRIVATE.iter().all(|private| !told.contains(private)), "{told}");
+    let jwk = |key: Json, kid: &str| {
+        let mut jwk = key["jwk"].clone();
+        let members = jwk.as_object_mut().unwrap();
+        members.remove("d");
+        members.extend(json!({ "kid": kid, "alg": key["alg"], "use": "sig" }).as_object().unwrap().clone());
+        jwk
+    };
+    assert_eq!(ring.jwks(), json!({ "keys": [jwk(file["keys"][0].clone(), "a"), jwk(file["keys"][1].clone(), "b")] }));
+    assert_eq!(ring.signing().map(|key| key.kid().to_owned()), Some("a".to_owned()));
+}
 
+#[test]
+fn wrong_signing_keys_are_refused_without_their_content() {
     for keys in [
         json!([jwt("a", "EdDSA", "signing", json!({})), jwt("b", "EdDSA", "signing", json!({}))]),
         json!([jwt("a", "EdDSA", "signing", json!({})), jwt("a", "EdDSA", "published", json!({}))]),
@@ -93,8 +116,23 @@ fn signing_keys_lose_their_private_half() {
         json!([jwt("a", "EdDSA", "signing", json!({ "kty": "EC" }))]),
         json!([jwt("a", "EdDSA", "signing", json!({ "x": "AA" }))]),
         json!([jwt("a", "EdDSA", "signing", json!({ "d": null }))]),
+        json!([jwt("a", "EdDSA", "signing", json!({ "d": SECRET }))]),
+        json!([jwt("a", "ES256", "signing", json!({ "d": SECRET }))]),
     ] {
         let error = parse::<JwtKeys>(&json!({ "keys": keys }).to_string()).unwrap_err();
-        assert!(!error.contains(SECRET), "{keys}: {error}");
+        assert!([SECRET, PRIVATE[0], PRIVATE[1]].iter().all(|secret| !error.contains(secret)), "{keys}: {error}");
     }
+}
+
+#[test]
+fn a_secret_has_a_name_and_is_never_published() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let key = parse::<JwtSecret>(secret).unwrap();
+    let told = format!("{key:?} {}", key.show());
+    assert!(!told.contains(secret) && told.contains("HS256"), "{told}");
+    let ring = Keyring::default();
+    ring.set(key.0.into_iter().collect());
+    assert_eq!((ring.jwks(), ring.ids().len()), (json!({ "keys": [] }), 1));
+    assert!(parse::<JwtSecret>("").unwrap().0.is_none());
+    assert!(!parse::<JwtSecret>(&secret[1..]).unwrap_err().contains(&secret[1..]));
 }

@@ -76,7 +76,7 @@ fn a_machine_acts_in_the_roles_of_its_key() {
     let schema = schema(json!({
         "read": [{ "roles": ["machine"] }],
         "create": [{ "roles": ["staff"] }],
-        "update": [{ "roles": ["machine"], "where": { "owner": "$auth.id" } }],
+        "update": [{ "roles": ["anyone"], "where": { "owner": "$auth.id" } }],
     }));
     let things = schema.get("things").unwrap();
     let granted = |ctx: &Ctx| {

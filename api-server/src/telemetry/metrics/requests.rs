@@ -88,7 +88,7 @@ impl Requests {
             callers: make.counters(
                 "mainstay_authentications_total",
                 &["result"],
-                "Requests of the API by whom their credential stands for; `unknown` and `several` were refused, `failed` could not be told.",
+                "Requests of the API by whom their credential stands for; `unknown`, `expired` and `several` were refused, `failed` could not be told.",
             )?,
             idempotent: make.counters(
                 "mainstay_idempotent_requests_total",

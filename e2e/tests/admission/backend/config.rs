@@ -61,6 +61,10 @@ pub fn config() -> Vec<Bad> {
         ),
         bad([("/spec/config/database/pool/wait", json!("5"))], "spec.config.database.pool.wait", duration),
         bad([("/spec/config/database/pool/lifetime", json!("1.5h"))], "spec.config.database.pool.lifetime", duration),
+        bad([("/spec/config/cors/maxAge", json!("1d"))], "spec.config.cors.maxAge", duration),
+        bad([("/spec/config/limits/headers", json!("0B"))], "spec.config.limits.headers", "this is no size above zero"),
+        bad([("/spec/config/auth/accessTokenLife", json!("0s"))], "spec.config.auth.accessTokenLife", "above zero"),
+        bad([("/spec/config/auth/refreshTokenLife", json!("30d"))], "spec.config.auth.refreshTokenLife", duration),
         bad(
             [("/spec/config/cors/allowedOrigins", json!(["https://a.example/x"]))],
             "spec.config.cors.allowedOrigins[0]",

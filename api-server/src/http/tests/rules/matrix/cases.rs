@@ -5,6 +5,45 @@ use super::*;
 /// Routes that ask for no caller.
 pub const PUBLIC: &[&str] = &["get /health", "get /health/ready", "get /openapi.json", "get /.well-known/jwks.json"];
 
+/// Routes that are about no collection's records, with a body and the statuses for a wrong credential, nobody, a machine, a person
+/// and admin. No person of these tests has a password, and no server a key for tokens.
+pub const APART: &[(&str, &str, [u16; 5])] = &[
+    ("get /api/v1/keys", "", [401, 401, 403, 403, 200]),
+    ("post /api/v1/keys", r#"{"name":"k"}"#, [401, 401, 403, 403, 201]),
+    ("get /api/v1/keys/{id}", "", [401, 401, 403, 403, 404]),
+    ("delete /api/v1/keys/{id}", "", [401, 401, 403, 403, 404]),
+    ("post /api/v1/keys/{id}/rotate", "{}", [401, 401, 403, 403, 404]),
+    ("post /api/v1/auth/login", r#"{"email":"a@example.com","password":"a horse, a staple"}"#, [403; 5]),
+    ("post /api/v1/auth/refresh", r#"{"refresh_token":"r"}"#, [403; 5]),
+    ("post /api/v1/auth/logout", r#"{"refresh_token":"r"}"#, [204; 5]),
+    ("post /api/v1/auth/register", r#"{"email":"a@example.com","password":"a horse, a staple"}"#, [403; 5]),
+    ("get /api/v1/auth/me", "", [401, 401, 200, 200, 200]),
+    (
+        "put /api/v1/auth/password",
+        r#"{"current":"a horse, a staple","new":"another horse"}"#,
+        [401, 401, 403, 403, 403],
+    ),
+    ("put /api/v1/auth/passwords/{id}", r#"{"password":"a horse, a staple"}"#, [401, 401, 403, 403, 404]),
+];
+
+/// The status of a route that is apart, for this caller, and the request.
+pub fn apart(operation: &str, caller: &str) -> Option<(Call, u16)> {
+    let (_, body, [wrong, nobody, machine, person, admin]) = APART.iter().find(|(known, ..)| *known == operation)?;
+    let (method, path) = operation.split_once(' ')?;
+    let call = call(&method.to_uppercase(), path.replace("{id}", &id(0xffff)));
+    let call = if body.is_empty() { call } else { call.text("application/json", (*body).to_owned()) };
+    let status = match caller {
+        "wrong" => wrong,
+        "anonymous" => nobody,
+        "machine" | "staff" => machine,
+        "admin" => admin,
+        // Nobody's record.
+        "stranger" if path == "/api/v1/auth/me" || path == "/api/v1/auth/password" => wrong,
+        _ => person,
+    };
+    Some((call, *status))
+}
+
 /// What the sender gets of a collection by this operation; `None` for an operation without a case.
 pub async fn seen(world: &World, operation: &str, shape: &str, sender: &Sender) -> Option<Seen> {
     let path = format!("/api/v1/{shape}");
