@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::caller::{self, Wrong};
 use super::error::Failure;
+use super::middleware::routed;
 use super::{body, clock};
 use crate::app::App;
 use crate::config::{LogFilter, Parameter, Raw};
@@ -38,7 +39,7 @@ pub async fn guard<B: MessageBody + 'static>(
 }
 
 async fn refusal(request: &ServiceRequest) -> Option<Error> {
-    if !request.path().starts_with("/debug/") || request.peer_addr().is_some_and(|peer| is_here(peer.ip())) {
+    if !routed(request).starts_with("/debug/") || request.peer_addr().is_some_and(|peer| is_here(peer.ip())) {
         return None;
     }
     let Some(app) = request.app_data::<Data<App>>() else {
@@ -109,8 +110,15 @@ fn told(app: &App) -> HttpResponse {
 mod tests {
     use std::sync::Arc;
 
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, call_service, init_service};
+    use actix_web::web::get;
+    use mainstay_crds::collection::check;
+
     use super::*;
-    use crate::service::Machine;
+    use crate::query::page::Limits;
+    use crate::service::{Machine, Service};
+    use crate::store::{DatabaseUrl, Store};
 
     #[test]
     fn only_the_same_machine_is_here() {
@@ -122,6 +130,23 @@ mod tests {
             ("::ffff:10.0.0.7", false),
         ] {
             assert_eq!(is_here(peer.parse().unwrap()), expected, "{peer}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_path_with_an_encoded_letter_is_guarded_too() {
+        let store = Store::open(&DatabaseUrl::SqliteTemporary, Default::default()).unwrap();
+        let service = Service::new(store, check(&[]).unwrap(), Limits { default: 20, max: 200 }, 32);
+        let app = actix_web::App::new().app_data(Data::new(App::for_tests(service)));
+        let app = init_service(app.wrap(from_fn(guard)).route("/debug/config", get().to(config))).await;
+        for (peer, path, status) in [
+            ("127.0.0.1:1", "/debug/config", 200),
+            ("10.0.0.7:1", "/debug/config", 401),
+            ("10.0.0.7:1", "/%64ebug/config", 401),
+            ("10.0.0.7:1", "/debug/%63onfig", 401),
+        ] {
+            let request = TestRequest::with_uri(path).peer_addr(peer.parse().unwrap()).to_request();
+            assert_eq!(call_service(&app, request).await.status(), status, "{path} from {peer}");
         }
     }
 

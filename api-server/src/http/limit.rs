@@ -14,6 +14,7 @@ use mainstay_crds::rate_limit::RouteClass;
 
 use super::caller;
 use super::error::Failure;
+use super::middleware::routed;
 use crate::app::App;
 use crate::limit::policy::class;
 use crate::limit::{Charge, Room, Verdict};
@@ -33,7 +34,7 @@ pub async fn limit<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let app = request.app_data::<web::Data<App>>().cloned();
-    let counted = app.zip(class(request.method().as_str(), request.path()));
+    let counted = app.zip(class(request.method().as_str(), routed(&request)));
     let Some((app, class)) = counted else { return Ok(next.call(request).await?.map_into_left_body()) };
     // Without policies too, for a key may have a limit of its own.
     let caller = caller::identify(&app, &request).await;

@@ -81,6 +81,11 @@ pub async fn observe<B: MessageBody + 'static>(
     outcome.map_err(|response| InternalError::from_response("rendered", response).into())
 }
 
+/// The path that routes are found by, in which no letter is encoded: whatever else goes by a path goes by this one.
+pub fn routed(request: &ServiceRequest) -> &str {
+    request.match_info().as_str()
+}
+
 /// Whose address the request comes from.
 fn client(request: &ServiceRequest, app: Option<&web::Data<App>>) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip();
@@ -97,7 +102,8 @@ pub async fn guard<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let app = request.app_data::<web::Data<App>>();
     let (limit, headers) = app.map_or((usize::MAX, usize::MAX), |app| (app.limits.url, app.limits.headers));
-    let api = request.path().starts_with("/api/");
+    let path = routed(&request);
+    let api = path.starts_with("/api/");
     let refusal = if length(request.uri()) > limit {
         Some(Error::new(Code::UriTooLong, format!("a URL has at most {limit} bytes; search with fewer parameters")))
     } else if headers::length(request.headers()) > headers {
@@ -105,7 +111,7 @@ pub async fn guard<B: MessageBody + 'static>(
             Code::HeadersTooLarge,
             format!("all headers together have at most {headers} bytes; send fewer"),
         ))
-    } else if api && !is_export(request.path()) && !accepts_json(request.headers()) {
+    } else if api && !is_export(path) && !accepts_json(request.headers()) {
         Some(Error::new(Code::NotAcceptable, "this path answers application/json or application/problem+json"))
     } else if api && !app.is_none_or(|app| app.readiness.is_started()) {
         Some(Error::not_ready())

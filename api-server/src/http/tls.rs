@@ -2,7 +2,7 @@
 //!
 //! Made and exchanged by the command line, which reads the files; used by [`super::start`]. TLS 1.2 and 1.3, by rustls over
 //! ring. A handshake takes the certificate that holds at its beginning, so that none is dropped when it changes. HTTP/1.1
-//! alone is offered by ALPN: docs/decisions/0022 says why.
+//! alone is offered by ALPN: docs/decisions/0020 says why.
 
 use std::fmt;
 use std::sync::Arc;

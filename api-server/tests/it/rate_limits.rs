@@ -140,6 +140,15 @@ fn without_policies_nothing_is_told() {
 }
 
 #[test]
+fn a_path_with_encoded_letters_is_counted_as_what_it_is() {
+    let world = serve("[{ name: default, by: ip, limit: 2, window: 1h }]", &[]);
+    let list = |path: &str| world.server.anonymous.get(path, &[]);
+    let first = list("/%61pi/v1/notes");
+    assert_eq!((first.status, field(&first, "cache-control")), (200, field(&world.list(None), "cache-control")));
+    assert_eq!(["/%61pi/v1/notes", "/%61p%69/%761/%6eotes"].map(|path| list(path).status), [429, 429]);
+}
+
+#[test]
 fn a_refused_request_takes_from_no_policy() {
     let policies = "[{ name: all, by: ip, limit: 5, window: 1h, algorithm: fixedWindow },
         { name: writes, by: ip, routes: [write], limit: 1, window: 1h, algorithm: slidingWindow }]";

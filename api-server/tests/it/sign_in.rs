@@ -278,6 +278,33 @@ fn a_changed_password_ends_every_other_session() {
 }
 
 #[test]
+fn of_two_changes_of_one_password_the_later_one_finds_it_changed() {
+    for kind in ["sqlite", "postgres"] {
+        let world = World::new(kind);
+        world.user("ann@example.com", json!({}));
+        let here = world.login("ann@example.com");
+        let change = &|number: usize| {
+            let body = json!({ "current": PASSWORD, "new": format!("another horse battery {number}") });
+            world.send(Method::PUT, "/api/v1/auth/password", Some(&here.access), Some(body)).status
+        };
+        let mut statuses: Vec<u16> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|number| scope.spawn(move || change(number))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        statuses.sort_unstable();
+        assert_eq!(statuses, [204, 403, 403, 403], "{kind}");
+    }
+}
+
+#[test]
+fn an_address_that_no_database_takes_is_400() {
+    for kind in ["sqlite", "postgres"] {
+        let refused = World::new(kind).try_login("ann\0@example.com", PASSWORD);
+        assert_eq!((refused.status, &refused.body["details"][0]["code"]), (400, &json!("nul")), "{kind}: {refused:?}");
+    }
+}
+
+#[test]
 fn who_guesses_waits_and_the_owner_at_home_does_not() {
     let world = World::new("sqlite");
     world.user("ann@example.com", json!({}));

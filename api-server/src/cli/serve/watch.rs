@@ -90,6 +90,10 @@ fn redis(app: &App, raw: &Raw) -> Result<(), String> {
 }
 
 fn signing(app: &App, raw: &Raw) -> Result<(), String> {
-    app.auth.keys.set(parsed::<JwtKeys>(raw)?.0);
+    let keys = parsed::<JwtKeys>(raw)?.0;
+    if keys.is_empty() {
+        return Err("it holds no key".to_owned());
+    }
+    app.auth.keys.set(keys);
     Ok(())
 }

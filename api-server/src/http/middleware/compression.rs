@@ -28,7 +28,8 @@ pub async fn spare<B: MessageBody>(
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
     let asked = request.headers().contains_key(ACCEPT_ENCODING);
     let mut response = next.call(request).await?;
-    let (path, headers, size) = (response.request().path(), response.headers(), response.response().body().size());
+    let path = response.request().match_info().as_str();
+    let (headers, size) = (response.headers(), response.response().body().size());
     if asked && !headers.contains_key(CONTENT_ENCODING) && is_spared(path, headers, size) {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
     }

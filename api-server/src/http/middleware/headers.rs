@@ -9,7 +9,7 @@ use actix_web::http::header::{
     STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 
-use super::REQUEST_ID;
+use super::{REQUEST_ID, routed};
 
 /// An answer of the API is no page: nothing in it is run, and no page shows it in a frame.
 const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -28,7 +28,7 @@ impl Common {
         let named = |name: &str| request.headers().contains_key(name);
         Common {
             secure: request.app_config().secure(),
-            api: request.path().starts_with("/api/"),
+            api: routed(request).starts_with("/api/"),
             credential: named(AUTHORIZATION.as_str()) || named("x-api-key"),
         }
     }

@@ -124,15 +124,18 @@ pub async fn change_password(
     let attempt = auth.backoff.begin(&person.email, origin.address, ctx.now).map_err(wait)?;
     let owner = person.owner;
     let known = service.read(move |conn| Ok(passwords::find(conn, owner, false)?)).await;
-    let verdict = match known {
-        Ok(known) => auth.hasher.verify(current, known).await,
-        Err(error) => Err(error),
-    };
+    let known = known.inspect_err(|_| auth.backoff.undo(attempt))?;
+    let verdict = auth.hasher.verify(current, known.clone()).await;
     if verdict.inspect_err(|_| auth.backoff.undo(attempt))? == Verdict::Wrong {
-        return Err(Error::new(Code::Forbidden, "the current password is wrong"));
+        return Err(wrong_password());
     }
     auth.backoff.right(attempt, ctx.now);
-    replace(auth, service, owner, new, ctx.now, session_of(user)).await
+    let proof = Proof { hash: known, session: session_of(user).ok_or_else(sign_in)? };
+    replace(auth, service, owner, new, ctx.now, Some(proof)).await
+}
+
+fn wrong_password() -> Error {
+    Error::new(Code::Forbidden, "the current password is wrong")
 }
 
 fn person_who_calls(ctx: &Ctx) -> Result<&User, Error> {
@@ -174,19 +177,37 @@ fn judge(new: &str, member: &str, person: &Person, auth: &Auth) -> Result<(), Er
     problems.finish(()).map_err(Error::invalid)
 }
 
-/// Sets a password, and ends every session but one.
+/// What a person's change of their own password rests on.
+struct Proof {
+    /// What the current password was compared with.
+    hash: Option<String>,
+    /// Who asked.
+    session: Uuid,
+}
+
+/// Sets a password, and ends every session but that of whoever proved to know the one before.
 async fn replace(
     auth: &Auth,
     service: &Service,
     owner: Owner,
     new: String,
     now: i64,
-    but: Option<Uuid>,
+    by: Option<Proof>,
 ) -> Result<(), Error> {
     let hash = auth.hasher.hash(new).await?;
+    let but = by.as_ref().map(|proof| proof.session);
     let done = service.store.write(move |conn| {
+        // Both may have gone since they were looked at: an admin who takes an account back has the last word.
+        if let Some(proof) = &by {
+            if passwords::find(conn, owner, true)? != proof.hash {
+                return Err(Abort::Domain(wrong_password()));
+            }
+            if sessions::find(conn, proof.session, true)?.is_none() {
+                return Err(Abort::Domain(sign_in()));
+            }
+        }
         passwords::set(conn, owner, &hash, now)?;
-        Ok::<_, Abort<Error>>(sessions::end_all(conn, owner, but)?)
+        Ok(sessions::end_all(conn, owner, but)?)
     });
     done.await?;
     auth.known.forget(|session, user| user.id == owner.id && Some(session) != but);

@@ -57,6 +57,7 @@ pub fn text(given: Option<Json>, most: usize, problems: &mut Problems) -> String
         Some(Json::String(text)) if text.chars().count() > most => {
             problems.add("too_long", format!("this has at most {most} characters"));
         }
+        Some(Json::String(text)) if text.contains('\0') => problems.add("nul", "text holds no NUL character"),
         Some(Json::String(text)) => return text,
         Some(_) => problems.add("wrong_type", "this is a text"),
         None => problems.add("required", "this is needed"),
