@@ -98,7 +98,7 @@ fn body(schema: &str) -> RequestBody {
 }
 
 fn made(description: &str) -> utoipa::openapi::Response {
-    let answer: ResponseBuilder = answer_to(description, "KeyMade");
+    let answer: ResponseBuilder = answer_to(description, "IssuedKeyAnswer");
     answer.header_ref("Location", errors::header("Location")).build()
 }
 
@@ -116,14 +116,14 @@ fn id() -> Parameter {
 pub fn schemas(components: ComponentsBuilder) -> ComponentsBuilder {
     let warnings =
         json!({ "type": "array", "items": reference("ErrorDetail"), "description": "What may be a mistake." });
-    let mut made = envelope(reference("NewKey"), &[]);
+    let mut made = envelope(reference("IssuedKey"), &[]);
     made["properties"]["meta"] = object(&["warnings"], json!({ "warnings": warnings }));
     let page = json!({ "type": "array", "items": reference("Key") });
     components
         .schema("Key", raw(key()))
-        .schema("NewKey", raw(new_key()))
+        .schema("IssuedKey", raw(issued_key()))
         .schema("KeyAnswer", raw(envelope(reference("Key"), &[])))
-        .schema("KeyMade", raw(made))
+        .schema("IssuedKeyAnswer", raw(made))
         .schema("KeyList", raw(envelope(page, &[("meta", reference("ListMeta"))])))
         .schema("KeyCreate", raw(key_create()))
         .schema("KeyRotate", raw(key_rotate()))
@@ -153,7 +153,7 @@ fn key() -> Json {
     )
 }
 
-fn new_key() -> Json {
+fn issued_key() -> Json {
     let mut schema = key();
     let text = json!({ "type": "string", "description": "The key itself: keep it, it is shown this once." });
     schema["properties"]["key"] = text;
