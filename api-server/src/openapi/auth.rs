@@ -2,6 +2,7 @@
 //!
 //! Called while the document is built.
 
+use mainstay_crds::field::text::NO_NUL;
 use mainstay_crds::schema::Schema;
 use mainstay_crds::schema::json_schema::{Shape, json_schema};
 use serde_json::{Value as Json, json};
@@ -117,9 +118,9 @@ fn tokens(description: &str) -> ResponseBuilder {
 
 /// Adds the schemas.
 pub fn schemas(components: ComponentsBuilder, schema: &Schema) -> ComponentsBuilder {
-    let text = |most: usize| json!({ "type": "string", "minLength": 1, "maxLength": most });
+    let text = |most: usize| json!({ "type": "string", "minLength": 1, "maxLength": most, "pattern": NO_NUL });
     let current = text(LONGEST_PASSWORD);
-    let email = json!({ "type": "string", "minLength": 1, "maxLength": 254 });
+    let email = text(254);
     let closed = |required: &[&str], properties: Json| {
         let mut body = object(required, properties);
         body["additionalProperties"] = json!(false);
@@ -139,6 +140,7 @@ pub fn schemas(components: ComponentsBuilder, schema: &Schema) -> ComponentsBuil
 fn password() -> Json {
     json!({
         "type": "string", "format": "password", "minLength": SHORTEST_PASSWORD, "maxLength": LONGEST_PASSWORD,
+        "pattern": NO_NUL,
         "example": "correct horse battery staple",
         "description": "The server may ask for more characters. Neither the e-mail address nor one that is tried first.",
     })
