@@ -92,14 +92,16 @@ async fn postgres_is_told_what_is_left_and_forgets_it() {
 #[tokio::test]
 async fn who_waits_for_a_connection_waits_no_longer_than_the_deadline() {
     for store in hurried().await {
-        let other = store.clone();
-        let busy = write(&store, |_| {
+        let (other, taken) = (store.clone(), Arc::new(tokio::sync::Notify::new()));
+        let told = Arc::clone(&taken);
+        let busy = write(&store, move |_| {
+            told.notify_one();
             sleep(LIMIT + LIMIT / 2);
             Ok(())
         });
-        let began = Instant::now();
         let waiting = async {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            taken.notified().await;
+            let began = Instant::now();
             (write(&other, |conn| conn.batch("INSERT INTO counts VALUES (1)")).await, began.elapsed())
         };
         let (_, (refused, took)) = tokio::join!(busy, waiting);
