@@ -11,6 +11,10 @@ use actix_web::http::header::{
 
 use super::{REQUEST_ID, routed};
 
+/// What every answer depends on.
+const VARIES: &str = "Authorization, X-API-Key, Accept, Accept-Encoding";
+/// The same where web pages of named origins may call.
+const VARIES_BY_ORIGIN: &str = "Authorization, X-API-Key, Accept, Accept-Encoding, Origin";
 /// An answer of the API is no page: nothing in it is run, and no page shows it in a frame.
 const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
 /// A year, as browsers' own lists of such hosts want it.
@@ -37,12 +41,10 @@ impl Common {
         if let Ok(value) = HeaderValue::from_str(id) {
             headers.insert(REQUEST_ID, value);
         }
-        let vary = headers.get_all(VARY).filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(", ");
-        let origin = if vary.to_ascii_lowercase().contains("origin") { ", Origin" } else { "" };
-        if let Ok(value) = HeaderValue::from_str(&format!("Authorization, X-API-Key, Accept, Accept-Encoding{origin}"))
-        {
-            headers.insert(VARY, value);
-        }
+        let by_origin = headers
+            .get_all(VARY)
+            .any(|value| value.to_str().is_ok_and(|names| names.to_ascii_lowercase().contains("origin")));
+        headers.insert(VARY, HeaderValue::from_static(if by_origin { VARIES_BY_ORIGIN } else { VARIES }));
         let mut unless_said = |name: HeaderName, value| {
             if !headers.contains_key(&name) {
                 headers.insert(name, HeaderValue::from_static(value));
